@@ -1,0 +1,3 @@
+"""
+Which workers should start, retire and be replaced, and when.
+"""
