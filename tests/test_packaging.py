@@ -39,12 +39,12 @@ def isEditable() -> bool:
     """
     Whether the package is installed, and from its source.
     """
-    try:
-        distribution = importlib.metadata.distribution("twisted-cluster")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-    return bool(origin.get("dir_info", {}).get("editable"))
+    # More than one is found where an egg-info directory lies in the source.
+    origins = (
+        json.loads(distribution.read_text("direct_url.json") or "{}")
+        for distribution in importlib.metadata.distributions(name="twisted-cluster")
+    )
+    return any(origin.get("dir_info", {}).get("editable") for origin in origins)
 
 
 class CommandTests(TestCase):
