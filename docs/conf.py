@@ -17,7 +17,7 @@ GENERATED = DOCS / "_build" / "generated"
 
 sys.path[:0] = [str(ROOT), str(DOCS)]
 
-from twistednames import BASE_URL, writeInventory  # noqa: E402
+from inventories import PYTHON, TWISTED, writeInventories  # noqa: E402
 
 from twisted_cluster._supervision.lifecycle import TRANSITIONS  # noqa: E402
 
@@ -47,15 +47,15 @@ def _documentAPI(html: Path) -> None:
     """
     Run pydoctor, and make what it complains about warnings of Sphinx.
     """
-    inventory = GENERATED / "twisted.inv"
-    writeInventory(ROOT / "twisted_cluster", inventory)
+    twisted, python = GENERATED / "twisted.inv", GENERATED / "python.inv"
+    writeInventories(ROOT / "twisted_cluster", twisted, python)
     # In a process of its own: it changes docutils, which Sphinx uses as well.
     finished = subprocess.run(
         [
             sys.executable,
             "-m",
             "pydoctor",
-            "--quiet",
+            # Once more, and it would not tell of broken references either.
             "--quiet",
             "--make-html",
             "--make-intersphinx",
@@ -65,7 +65,8 @@ def _documentAPI(html: Path) -> None:
             f"--project-version={release}",
             "--project-url=../index.html",
             f"--project-base-dir={ROOT}",
-            f"--intersphinx-file={inventory}::{BASE_URL}",
+            f"--intersphinx-file={twisted}::{TWISTED}",
+            f"--intersphinx-file={python}::{PYTHON}",
             f"--html-output={html}",
             str(ROOT / "twisted_cluster"),
         ],
@@ -114,5 +115,6 @@ _tabulateLifecycle(GENERATED / "lifecycle.inc")
 html_extra_path = ["_build/generated/html"]
 intersphinx_mapping = {
     "twisted_cluster": ("api/", str(GENERATED / "html" / "api" / "objects.inv")),
-    "twisted": (BASE_URL, str(GENERATED / "twisted.inv")),
+    "twisted": (TWISTED, str(GENERATED / "twisted.inv")),
+    "python": (PYTHON, str(GENERATED / "python.inv")),
 }
