@@ -16,6 +16,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from zope.interface.interface import InterfaceClass
+
 TWISTED = "https://docs.twisted.org/en/stable/api"
 PYTHON = "https://docs.python.org/3"
 
@@ -47,11 +49,12 @@ def _inTwisted(module: str) -> Iterator[tuple[str, str]]:
     for name, value in vars(loaded).items():
         if name.startswith("_"):
             continue
-        if not inspect.isclass(value) and not hasattr(value, "names"):
+        isInterface = isinstance(value, InterfaceClass)
+        if not inspect.isclass(value) and not isInterface:
             yield f"{module}.{name}", f"{module}.html#{name}"
             continue
         yield f"{module}.{name}", f"{module}.{name}.html"
-        members = dir(value) if inspect.isclass(value) else value.names(all=True)
+        members = value.names(all=True) if isInterface else dir(value)
         for member in members:
             if not member.startswith("_"):
                 page = f"{module}.{name}.html#{member}"
