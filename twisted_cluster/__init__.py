@@ -1,0 +1,18 @@
+"""
+Twisted applications on all cores, behind one port.
+
+The map of the package, from the outside in:
+
+  - L{twisted_cluster.settings}, L{twisted_cluster.events},
+    L{twisted_cluster.listening}, L{twisted_cluster.errors}: what can be set,
+    what happened, what is listened on, and what can go wrong, as records.
+  - L{twisted_cluster.scheduling}: which worker gets a connection.
+  - L{twisted_cluster.interfaces}: where the sides below meet.
+  - C{_supervision}: which workers should start and end, and when.
+  - C{_wire}: what primary and worker say to each other.
+  - C{_primary}: the process that owns the ports and knows the workers.
+  - C{_worker}: the process that runs the application.
+  - C{_reactor}: everything that touches Twisted's reactor and the kernel.
+  - C{_run}: the command line, and the parts of each process put together.
+  - L{twisted_cluster.testing}: doubles for what is outside, for tests.
+"""

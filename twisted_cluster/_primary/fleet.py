@@ -1,0 +1,197 @@
+"""
+Keeps a cluster at the number of workers that is wanted.
+
+What to do is decided by L{reconcile}, from facts alone; this carries it out,
+and looks again whenever a fact has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._primary.workerhandle import WorkerHandle
+from twisted_cluster._supervision.reconcile import (
+    Facts,
+    Kill,
+    LookAgain,
+    Retire,
+    Start,
+    Step,
+    failedToStart,
+    reconcile,
+)
+from twisted_cluster._supervision.restarts import RestartDelay
+from twisted_cluster.errors import FailedToStart
+from twisted_cluster.events import WorkerExit
+from twisted_cluster.settings import ClusterSettings
+
+
+class Fleet:
+    """
+    Starts workers, replaces those that end, and sees that all end when it is
+    stopped.
+
+    @ivar _wanted: How many workers there should be.
+    @ivar _everRunning: Whether any worker's program ever ran.
+    @ivar _delays: By slot, how long to wait before its next worker.
+    @ivar _notBefore: By slot, when its next worker may be started.
+    @ivar _stopped: Fires when the last worker has ended; C{None} while this is
+        not stopping.
+    @ivar _nextLook: The timer for facts that change with time alone.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: ClusterSettings,
+        clock: IReactorTime,
+        gaveUp: Callable[[FailedToStart], None],
+    ) -> None:
+        """
+        @param gaveUp: Called once if the program cannot be started at all.
+        """
+        self._cluster = cluster
+        self._supervision = settings.supervision
+        self._clock = clock
+        self._gaveUp = gaveUp
+        self._wanted = settings.workers
+        self._everRunning = False
+        self._failed = False
+        self._delays: dict[int, RestartDelay] = {}
+        self._notBefore: dict[int, float] = {}
+        self._stopped: Deferred[None] | None = None
+        self._nextLook: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """
+        Start the workers.
+        """
+        self._cluster.addObserver(self)
+        self._look()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Ask every worker to leave, and kill those that take too long.
+
+        @return: Fires when all have ended; each call's does.
+        """
+        if self._stopped is None:
+            self._stopped = Deferred()
+            self._look()
+        done: Deferred[None] = Deferred()
+        self._stopped.addCallback(lambda _: done.callback(None))
+        return done
+
+    def killAll(self) -> None:
+        """
+        Do not wait any longer for workers that were asked to leave.
+        """
+        for worker in self._cluster.workers.values():
+            worker.kill()
+
+    # -- what happens
+
+    def workerStarted(self, worker: WorkerHandle) -> None:
+        """
+        It counts from its start; nothing new follows from it.
+        """
+
+    def workerOnline(self, worker: WorkerHandle) -> None:
+        """
+        Its program is not known to run yet.
+        """
+
+    def workerRunning(self, worker: WorkerHandle) -> None:
+        """
+        The program can run: all other workers may start.
+        """
+        self._everRunning = True
+        self._look()
+
+    def workerDisconnected(self, worker: WorkerHandle) -> None:
+        """
+        Its process should end soon.
+        """
+        self._look()
+
+    def workerExited(self, worker: WorkerHandle, exit: WorkerExit) -> None:
+        """
+        Replace it, unless that cannot help.
+        """
+        if failedToStart(
+            everReady=self._everRunning,
+            stopping=self._stopped is not None or self._failed,
+            retiring=worker.retireOrderedAt is not None,
+        ):
+            self._failed = True
+            self._gaveUp(FailedToStart(worker.id, str(exit)))
+            return
+        if worker.retireOrderedAt is None and self._stopped is None:
+            self._delayNext(worker, exit)
+        self._look()
+
+    def _delayNext(self, worker: WorkerHandle, exit: WorkerExit) -> None:
+        """
+        A worker ended that nobody asked to.
+        """
+        delays = self._delays.setdefault(worker.slot, RestartDelay(self._supervision))
+        now = self._clock.seconds()
+        delay = delays.ended(worker.startedAt, now)
+        self._notBefore[worker.slot] = now + delay
+        self._log.warn(
+            "worker {worker.id} ended ({exit}); starting another {when}",
+            worker=worker,
+            exit=exit,
+            when=f"in {delay:g} s" if delay else "now",
+        )
+
+    # -- what is done about it
+
+    def _look(self) -> None:
+        """
+        Compare what is with what should be, and take the steps between.
+        """
+        if self._failed and self._stopped is None:
+            return
+        if self._nextLook is not None and self._nextLook.active():
+            self._nextLook.cancel()
+        facts = Facts(
+            wanted=self._wanted,
+            workers=tuple(worker.facts() for worker in self._cluster.workers.values()),
+            notBefore=self._notBefore,
+            stopping=self._stopped is not None,
+            everReady=self._everRunning,
+            killTime=self._supervision.killTime,
+        )
+        for step in reconcile(facts, self._clock.seconds()):
+            self._take(step)
+        if self._stopped is not None and not self._cluster.workers:
+            if not self._stopped.called:
+                self._stopped.callback(None)
+
+    def _take(self, step: Step) -> None:
+        """
+        Carry out one step.
+        """
+        if isinstance(step, Start):
+            self._cluster.fork(step.slot)
+        elif isinstance(step, Retire):
+            self._cluster.workers[step.workerID].retire()
+        elif isinstance(step, Kill):
+            worker = self._cluster.workers[step.workerID]
+            self._log.warn(
+                "worker {worker.id} was asked to leave and did not; killing it",
+                worker=worker,
+            )
+            worker.kill()
+        elif isinstance(step, LookAgain):
+            self._nextLook = self._clock.callLater(
+                max(0.0, step.at - self._clock.seconds()), self._look
+            )

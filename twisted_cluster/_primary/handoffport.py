@@ -1,0 +1,286 @@
+"""
+A port whose connections the primary accepts and hands to the workers in turn.
+
+What is accepted is in one place at any time: in the queue here, or on its way
+to one worker.  It leaves that place when a worker has said that it took it.
+From a worker that refuses it, or is lost, it comes back to the front of the
+queue, so that nobody who came later is served before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+
+from attrs import define
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster._primary.borrower import Borrower
+from twisted_cluster.errors import ChannelClosed
+from twisted_cluster.interfaces import (
+    AcceptedConnection,
+    IConnectionReceiver,
+    IOpenPort,
+)
+from twisted_cluster.scheduling import ICandidate, ISchedulingPolicy
+from twisted_cluster.settings import HandoffSettings
+
+MESSAGE_LIMIT = 253
+"""How many descriptors the kernel takes in one message."""
+
+COOL_DOWN = 0.1
+"""
+Seconds without new connections for a worker that had to refuse some although
+its port welcomes them: it has no descriptor left, and no event tells when it
+has one again.
+"""
+
+
+@implementer(ICandidate)
+@define(eq=False)
+class _Taker:
+    """
+    A worker that borrowed this port.
+
+    @ivar id: The worker's number.
+    @ivar welcoming: Whether its port there accepts at present.
+    @ivar cooling: Whether it refused some a moment ago.
+    @ivar inRing: Whether the policy knows it.
+    @ivar underway: How many connections are on their way to it.
+    """
+
+    id: int
+    worker: Borrower
+    loan: int
+    welcoming: bool = False
+    cooling: bool = False
+    inRing: bool = False
+    underway: int = 0
+
+
+@implementer(IConnectionReceiver)
+class HandoffPort:
+    """
+    Queues, chooses, and keeps every connection until a worker has it.
+
+    @ivar _opened: The kernel's side; set right after this object was made.
+    @ivar _takers: By loan, the workers that borrowed the port.
+    @ivar _queue: What no worker could take yet, the oldest first.
+    """
+
+    _log = Logger()
+
+    acceptsItself = False
+
+    def __init__(
+        self, policy: ISchedulingPolicy, settings: HandoffSettings, clock: IReactorTime
+    ) -> None:
+        self._policy = policy
+        self._settings = settings
+        self._clock = clock
+        self._opened: IOpenPort | None = None
+        self._takers: dict[int, _Taker] = {}
+        self._queue: deque[AcceptedConnection] = deque()
+
+    def opened(self, port: IOpenPort) -> None:
+        """
+        The kernel listens: begin to accept.  Until a worker welcomes them,
+        connections wait in the queue.
+        """
+        self._opened = port
+        port.startAccepting()
+
+    # -- the workers' side
+
+    def lend(self, worker: Borrower, loan: int) -> None:
+        """
+        A worker borrows this port; it gets connections when it welcomes them.
+        """
+        self._takers[loan] = _Taker(worker.id, worker, loan)
+
+    def takeBack(self, loan: int) -> None:
+        """
+        A worker closed its port, or is gone.  What is on its way to it comes
+        back by itself: refused by the worker, or by the end of the channel.
+        """
+        taker = self._takers.pop(loan)
+        taker.welcoming = False
+        self._update(taker)
+
+    def startTaking(self, loan: int) -> None:
+        """
+        A worker welcomes connections.
+        """
+        self._takers[loan].welcoming = True
+        self.look(loan)
+
+    def stopTaking(self, loan: int) -> None:
+        """
+        A worker wants none for now.
+        """
+        self._takers[loan].welcoming = False
+        self.look(loan)
+
+    def look(self, loan: int) -> None:
+        """
+        Something changed that decides whether a worker may take connections.
+        """
+        self._update(self._takers[loan])
+        self._dispatch()
+
+    def close(self) -> None:
+        """
+        Close the port, and every connection that waits.
+        """
+        assert self._opened is not None
+        opened, self._opened = self._opened, None
+        opened.close()
+        while self._queue:
+            os.close(self._queue.popleft().descriptor)
+
+    # -- the clients' side
+
+    def connectionsAccepted(self, connections: list[AcceptedConnection]) -> None:
+        """
+        Hand these over, behind those that wait already.
+        """
+        self._queue.extend(connections)
+        self._dispatch()
+
+    @property
+    def queued(self) -> int:
+        """
+        How many connections wait for a worker.
+        """
+        return len(self._queue)
+
+    # -- choosing
+
+    def _update(self, taker: _Taker) -> None:
+        """
+        Tell the policy whether this worker takes part.
+        """
+        belongs = (
+            taker.welcoming and not taker.cooling and taker.worker.mayTakeConnections
+        )
+        if belongs and not taker.inRing:
+            self._policy.workerAdded(taker)
+        elif taker.inRing and not belongs:
+            self._policy.workerRemoved(taker)
+        taker.inRing = belongs
+
+    def _isFree(self, candidate: ICandidate) -> bool:
+        """
+        Whether one more connection may be on its way to this worker.
+        """
+        return candidate.underway < self._settings.window  # type: ignore[attr-defined, no-any-return]
+
+    def _dispatch(self) -> None:
+        """
+        Hand over as much of the queue as the workers have room for: one message
+        for each worker.
+        """
+        groups: dict[_Taker, list[AcceptedConnection]] = {}
+        while self._queue:
+            taker: _Taker = self._policy.choose(self._queue[0], self._isFree)
+            if taker is None:
+                break
+            taker.underway += 1
+            groups.setdefault(taker, []).append(self._queue.popleft())
+        for taker, connections in groups.items():
+            for start in range(0, len(connections), MESSAGE_LIMIT):
+                self._handOff(taker, connections[start : start + MESSAGE_LIMIT])
+        self._throttle()
+
+    def _throttle(self) -> None:
+        """
+        Accept while there is room to keep what comes.
+        """
+        if self._opened is not None:
+            if len(self._queue) < self._settings.queueLimit:
+                self._opened.startAccepting()
+            else:
+                self._opened.stopAccepting()
+
+    # -- handing off
+
+    def _handOff(self, taker: _Taker, connections: list[AcceptedConnection]) -> None:
+        """
+        Send connections to one worker, and wait for what it says.
+        """
+        taker.worker.handOff(taker.loan, connections).addCallbacks(
+            self._answered,
+            self._lost,
+            callbackArgs=(taker, connections),
+            errbackArgs=(taker, connections),
+        ).addErrback(
+            lambda failure: self._log.failure("a hand-off went wrong", failure)
+        )
+
+    def _answered(
+        self,
+        refused: Sequence[int],
+        taker: _Taker,
+        connections: list[AcceptedConnection],
+    ) -> None:
+        """
+        Close our descriptors of what the worker took, and keep what it refused.
+        """
+        taker.underway -= len(connections)
+        if not refused:
+            for connection in connections:
+                os.close(connection.descriptor)
+        else:
+            back = set(refused)
+            for position, connection in enumerate(connections):
+                if position not in back:
+                    os.close(connection.descriptor)
+            if taker.welcoming:
+                self._coolDown(taker)
+            self._putBack([connections[position] for position in sorted(back)])
+        if self._queue:
+            self._dispatch()
+
+    def _lost(
+        self, failure: Failure, taker: _Taker, connections: list[AcceptedConnection]
+    ) -> None:
+        """
+        The worker is gone, and did not say that it took these.
+        """
+        failure.trap(ChannelClosed)
+        taker.underway -= len(connections)
+        taker.welcoming = False
+        self._update(taker)
+        self._putBack(connections)
+        self._dispatch()
+
+    def _putBack(self, connections: list[AcceptedConnection]) -> None:
+        """
+        To the front of the queue; or, if nobody listens any more, closed.
+        """
+        if self._opened is None:
+            for connection in connections:
+                os.close(connection.descriptor)
+        else:
+            self._queue.extendleft(reversed(connections))
+
+    def _coolDown(self, taker: _Taker) -> None:
+        """
+        Leave a worker alone that had no room.
+        """
+        if not taker.cooling:
+            taker.cooling = True
+            self._update(taker)
+            self._clock.callLater(COOL_DOWN, self._cooledDown, taker)
+
+    def _cooledDown(self, taker: _Taker) -> None:
+        """
+        Try the worker again.
+        """
+        taker.cooling = False
+        if taker.loan in self._takers:
+            self.look(taker.loan)

@@ -1,0 +1,289 @@
+"""
+Which ports are open, and who borrowed them.
+
+Rules, as far as several processes can follow what one would see:
+
+  - The same address asked for by two workers is one port.
+  - Asked for twice by one worker it is in use, as it would be without a
+    primary.
+  - Port 0: each worker's first is one port, each worker's second another.  A
+    worker that asks for the number that the kernel chose gets that port.
+  - A port closes when the last worker that had it closes it.  A worker that
+    crashes, or that closes its ports because it is stopping, leaves them open
+    for its successor.
+  - A failed attempt leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from itertools import count
+from typing import Protocol
+
+from attrs import define, evolve, field
+from twisted.logger import Logger
+
+from twisted_cluster._primary.borrower import Borrower
+from twisted_cluster._primary.handoffport import HandoffPort
+from twisted_cluster._primary.sharedport import SharedPort
+from twisted_cluster.errors import ListenRefused
+from twisted_cluster.interfaces import IOpenPort, IPortOpener
+from twisted_cluster.listening import ListenRequest, Loan
+from twisted_cluster.settings import SchedulingPolicy
+
+
+class PrimaryPort(Protocol):
+    """
+    What a port does with its connections: hand them off, or share itself.
+    """
+
+    @property
+    def acceptsItself(self) -> bool:
+        """
+        Whether the workers accept on it themselves.
+        """
+
+    def lend(self, worker: Borrower, loan: int) -> None:
+        """
+        A worker borrows it.
+        """
+
+    def takeBack(self, loan: int) -> None:
+        """
+        A worker has it no longer.
+        """
+
+    def startTaking(self, loan: int) -> None:
+        """
+        A worker welcomes connections.
+        """
+
+    def stopTaking(self, loan: int) -> None:
+        """
+        A worker wants none for now.
+        """
+
+    def look(self, loan: int) -> None:
+        """
+        A worker's state changed.
+        """
+
+    def close(self) -> None:
+        """
+        Close it.
+        """
+
+
+@define(eq=False)
+class _Entry:
+    """
+    An open port.
+
+    @ivar request: What was asked for first.
+    @ivar boundPort: The port number that it really has; 0 for a path.
+    @ivar held: Whether it stays open though nobody borrows it.
+    @ivar loans: By the worker's number, the number of its loan.
+    """
+
+    request: ListenRequest
+    opened: IOpenPort
+    port: PrimaryPort
+    boundPort: int
+    held: bool = False
+    loans: dict[int, int] = field(factory=dict)
+
+    def answers(self, request: ListenRequest) -> bool:
+        """
+        Whether this is the port that the request names.
+        """
+        mine = self.request
+        if (request.kind, request.interface, request.path) != (
+            mine.kind,
+            mine.interface,
+            mine.path,
+        ):
+            return False
+        return request.kind.isPath or request.port == self.boundPort
+
+
+class PortTable:
+    """
+    The primary's open ports.
+
+    @ivar _entries: In the order in which they were opened.
+    @ivar _byLoan: By the number of a loan, what was lent.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        opener: IPortOpener,
+        policy: SchedulingPolicy,
+        newHandoffPort: Callable[[], HandoffPort],
+    ) -> None:
+        self._opener = opener
+        self._policy = policy
+        self._newHandoffPort = newHandoffPort
+        self._numbers = count(1)
+        self._entries: list[_Entry] = []
+        self._byLoan: dict[int, _Entry] = {}
+
+    # -- what workers ask for
+
+    def lend(self, worker: Borrower, request: ListenRequest) -> Loan:
+        """
+        Open a port for a worker, or let it share one that is open.
+
+        @return: The loan.  Its descriptor is the primary's own, to be sent: the
+            receiver of the message gets a duplicate.
+
+        @raise ListenRefused: if the kernel refuses, or the worker has it already.
+        """
+        entry = self._find(worker, request) or self._open(request)
+        number = next(self._numbers)
+        entry.loans[worker.id] = number
+        self._byLoan[number] = entry
+        entry.port.lend(worker, number)
+        return Loan(
+            number=number,
+            descriptor=entry.opened.descriptor,
+            acceptsItself=entry.port.acceptsItself,
+        )
+
+    def giveBack(self, worker: Borrower, loan: int, leaving: bool) -> None:
+        """
+        A worker closed a port.
+
+        @param leaving: Whether it did so because it is stopping.
+        """
+        entry = self._byLoan.get(loan)
+        if entry is None or entry.loans.get(worker.id) != loan:
+            # Given back already, when the worker's channel was lost.
+            return
+        del self._byLoan[loan]
+        del entry.loans[worker.id]
+        entry.port.takeBack(loan)
+        if not (entry.loans or entry.held or leaving):
+            self._close(entry)
+
+    def startTaking(self, worker: Borrower, loan: int) -> None:
+        """
+        A worker's port welcomes connections.
+        """
+        entry = self._byLoan.get(loan)
+        if entry is not None and entry.loans.get(worker.id) == loan:
+            entry.port.startTaking(loan)
+
+    def stopTaking(self, worker: Borrower, loan: int) -> None:
+        """
+        A worker's port wants no connections for now.
+        """
+        entry = self._byLoan.get(loan)
+        if entry is not None and entry.loans.get(worker.id) == loan:
+            entry.port.stopTaking(loan)
+
+    # -- what happens to workers
+
+    def workerChanged(self, worker: Borrower) -> None:
+        """
+        Whether this worker may take connections has changed.
+        """
+        for entry in self._entries:
+            if worker.id in entry.loans:
+                entry.port.look(entry.loans[worker.id])
+
+    def workerLost(self, worker: Borrower) -> None:
+        """
+        A worker is gone; its ports stay open for its successor.
+        """
+        for entry in self._entries:
+            if worker.id in entry.loans:
+                self.giveBack(worker, entry.loans[worker.id], leaving=True)
+
+    # -- what the cluster does
+
+    def hold(self, request: ListenRequest) -> None:
+        """
+        Open a port before any worker asks for it, and keep it open.
+
+        @raise ListenRefused: if the kernel refuses.
+        """
+        self._open(request).held = True
+
+    def closeAll(self) -> None:
+        """
+        Close every port.
+        """
+        for entry in list(self._entries):
+            self._close(entry)
+
+    # -- finding, opening, closing
+
+    def _find(self, worker: Borrower, request: ListenRequest) -> _Entry | None:
+        """
+        The open port that a request means, if there is one.
+        """
+        if not request.kind.isPath and request.port == 0:
+            return self._findByIndex(worker, request)
+        for entry in self._entries:
+            if entry.answers(request):
+                if worker.id in entry.loans:
+                    raise ListenRefused(errno.EADDRINUSE)
+                return entry
+        return None
+
+    def _findByIndex(self, worker: Borrower, request: ListenRequest) -> _Entry | None:
+        """
+        The first port that was opened for the same request with port 0, and
+        that this worker does not have.
+        """
+        for entry in self._entries:
+            asked = entry.request
+            if (
+                (asked.kind, asked.interface, asked.port)
+                == (request.kind, request.interface, 0)
+                and not asked.kind.isPath
+                and worker.id not in entry.loans
+            ):
+                return entry
+        return None
+
+    def _open(self, request: ListenRequest) -> _Entry:
+        """
+        Open a port.
+        """
+        port: HandoffPort | SharedPort
+        if request.kind.isStream and self._policy is SchedulingPolicy.RR:
+            port = self._newHandoffPort()
+            opened = self._opener.openForHandoff(request, port)
+        else:
+            port = SharedPort()
+            opened = self._opener.openToShare(request)
+        port.opened(opened)
+        bound = opened.boundAddress
+        boundPort = bound[1] if isinstance(bound, tuple) else 0
+        entry = _Entry(request, opened, port, boundPort)
+        self._entries.append(entry)
+        self._log.info(
+            "listening on {address} for the workers",
+            address=request if request.port else _withPort(request, boundPort),
+        )
+        return entry
+
+    def _close(self, entry: _Entry) -> None:
+        """
+        Close a port, whoever has borrowed it.
+        """
+        self._entries.remove(entry)
+        for loan in entry.loans.values():
+            del self._byLoan[loan]
+        entry.port.close()
+
+
+def _withPort(request: ListenRequest, port: int) -> ListenRequest:
+    """
+    A request with the number that the kernel chose, to be shown.
+    """
+    return request if request.kind.isPath else evolve(request, port=port)

@@ -1,0 +1,58 @@
+"""
+A port on which the workers accept, or receive, themselves.
+"""
+
+from __future__ import annotations
+
+from twisted_cluster._primary.borrower import Borrower
+from twisted_cluster.interfaces import IOpenPort
+
+
+class SharedPort:
+    """
+    Keeps the port open; each worker has a descriptor of the same socket, and
+    the kernel chooses among those that wait on it.
+    """
+
+    acceptsItself = True
+
+    def __init__(self) -> None:
+        self._opened: IOpenPort | None = None
+
+    def opened(self, port: IOpenPort) -> None:
+        """
+        The kernel has bound it.
+        """
+        self._opened = port
+
+    def lend(self, worker: Borrower, loan: int) -> None:
+        """
+        The worker has all it needs.
+        """
+
+    def takeBack(self, loan: int) -> None:
+        """
+        The worker has closed its descriptor.
+        """
+
+    def startTaking(self, loan: int) -> None:
+        """
+        That is between the worker and the kernel.
+        """
+
+    def stopTaking(self, loan: int) -> None:
+        """
+        That is between the worker and the kernel.
+        """
+
+    def look(self, loan: int) -> None:
+        """
+        Nothing here depends on the worker's state.
+        """
+
+    def close(self) -> None:
+        """
+        Close the primary's descriptor, and clean up the path.
+        """
+        assert self._opened is not None
+        self._opened.close()

@@ -1,0 +1,177 @@
+"""
+The primary's ends of the two channels to one worker.
+
+The responders translate, call one method of the worker's handle, and translate
+the answer; what is decided is decided there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from twisted_cluster._wire.channel import Channel, responds
+from twisted_cluster._wire.toprimary import (
+    WIRE_VERSION,
+    Announce,
+    GiveBack,
+    Listen,
+    Running,
+    StartTaking,
+    StopTaking,
+    listenRequest,
+)
+from twisted_cluster._wire.toworker import TakeConnections
+from twisted_cluster.errors import ListenRefused
+from twisted_cluster.interfaces import AcceptedConnection
+from twisted_cluster.listening import ListenRequest, Loan
+
+
+class WorkerReports(Protocol):
+    """
+    What a worker can say, once it is understood.
+    """
+
+    def announced(self) -> None:
+        """
+        Its process has come up.
+        """
+
+    def running(self) -> None:
+        """
+        Its program's reactor runs.
+        """
+
+    def listen(self, request: ListenRequest) -> Loan:
+        """
+        It wants a port.
+        """
+
+    def giveBack(self, loan: int, leaving: bool) -> None:
+        """
+        It closed a port.
+        """
+
+    def startTaking(self, loan: int) -> None:
+        """
+        It welcomes connections.
+        """
+
+    def stopTaking(self, loan: int) -> None:
+        """
+        It wants no connections for now.
+        """
+
+    def channelLost(self) -> None:
+        """
+        It cannot be reached any more.
+        """
+
+
+class WorkerQueries(Channel):
+    """
+    Answers what a worker waits for.
+    """
+
+    def __init__(self, worker: WorkerReports) -> None:
+        super().__init__()
+        self._worker = worker
+
+    @responds(Announce)
+    def announce(self, wireVersion: int) -> dict[str, Any]:
+        """
+        A worker of another release is told ours, and gives up by itself.
+        """
+        if wireVersion == WIRE_VERSION:
+            self._worker.announced()
+        return {"wireVersion": WIRE_VERSION}
+
+    @responds(Listen)
+    def listen(self, **arguments: Any) -> dict[str, Any]:
+        """
+        Lend a port.
+        """
+        try:
+            loan = self._worker.listen(listenRequest(arguments))
+        except ListenRefused as e:
+            return {"errno": e.errno, "reason": e.reason}
+        return {
+            "errno": 0,
+            "loan": loan.number,
+            "acceptsItself": loan.acceptsItself,
+            "descriptors": [loan.descriptor],
+        }
+
+    @responds(GiveBack)
+    def giveBack(self, loan: int, leaving: bool) -> dict[str, Any]:
+        """
+        Take a port back.
+        """
+        self._worker.giveBack(loan, leaving)
+        return {}
+
+
+class WorkerLink(Channel):
+    """
+    Hands connections to a worker, and hears what it says about itself.
+    """
+
+    def __init__(self, worker: WorkerReports) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def takeConnections(
+        self, loan: int, connections: Sequence[AcceptedConnection]
+    ) -> Deferred[Sequence[int]]:
+        """
+        Send connections.
+
+        @return: Fires with the positions of those that the worker refused.
+        """
+        return self.callRemote(
+            TakeConnections,
+            loan=loan,
+            inodes=[connection.inode for connection in connections],
+            descriptors=[connection.descriptor for connection in connections],
+        ).addCallback(_refused)
+
+    @responds(Running)
+    def running(self) -> dict[str, Any]:
+        """
+        The worker's reactor runs.
+        """
+        self._worker.running()
+        return {}
+
+    @responds(StartTaking)
+    def startTaking(self, loan: int) -> dict[str, Any]:
+        """
+        A port of the worker's welcomes connections.
+        """
+        self._worker.startTaking(loan)
+        return {}
+
+    @responds(StopTaking)
+    def stopTaking(self, loan: int) -> dict[str, Any]:
+        """
+        A port of the worker's wants none for now.
+        """
+        self._worker.stopTaking(loan)
+        return {}
+
+    def channelLost(self, reason: Failure) -> None:
+        """
+        The worker is gone, or closed its end.
+        """
+        self._worker.channelLost()
+
+
+def _refused(answer: dict[str, Any]) -> Sequence[int]:
+    """
+    What the answer to L{TakeConnections} says.
+    """
+    refused: Sequence[int] = answer["refused"]
+    return refused

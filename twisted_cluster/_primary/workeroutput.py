@@ -1,0 +1,56 @@
+"""
+What a worker writes to its standard output and error, in the primary's log.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+LINE_LIMIT = 65536
+"""
+How many bytes of a line are kept together; a longer one is logged in pieces, so
+that a worker that never ends its line takes no memory.
+"""
+
+
+class WorkerOutput:
+    """
+    Logs one stream of a worker's, line by line, as coming from that worker.
+
+    @ivar _rest: The beginning of a line that is not complete yet.
+    """
+
+    _log = Logger()
+
+    def __init__(self, workerID: int) -> None:
+        self._system = f"worker {workerID}"
+        self._rest = b""
+
+    def received(self, data: bytes) -> None:
+        """
+        Log the lines that are complete now.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._logLine(line)
+        while len(self._rest) > LINE_LIMIT:
+            self._logLine(self._rest[:LINE_LIMIT])
+            self._rest = self._rest[LINE_LIMIT:]
+
+    def ended(self) -> None:
+        """
+        Log what came after the last line's end.
+        """
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._logLine(rest)
+
+    def _logLine(self, line: bytes) -> None:
+        """
+        Log one line.
+        """
+        self._log.info(
+            "{line}",
+            line=line.rstrip(b"\r").decode("utf-8", "backslashreplace"),
+            log_system=self._system,
+        )

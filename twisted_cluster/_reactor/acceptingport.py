@@ -1,0 +1,352 @@
+"""
+The primary's listening ports: Twisted's own, except that what they accept
+becomes no protocol, but is handed on as bare descriptors.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet import tcp, udp, unix
+from twisted.internet.error import CannotListenError
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.protocol import DatagramProtocol, ServerFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster.errors import ListenRefused
+from twisted_cluster.interfaces import (
+    AcceptedConnection,
+    IConnectionReceiver,
+    IOpenPort,
+    IPortOpener,
+)
+from twisted_cluster.listening import ListenRequest, PortKind
+
+BATCH = 253
+"""
+How many connections are accepted in one turn at most: what fits into one
+message to a worker.
+"""
+
+EXHAUSTION_PAUSE = 0.1
+"""
+Seconds until the next try after the process, or the machine, had no descriptor
+or no memory for one more connection.  It stays in the backlog meanwhile.
+"""
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class _NoProtocols(ServerFactory):
+    """
+    The factory of a port that never builds a protocol.
+    """
+
+    noisy = False
+
+    def logPrefix(self) -> str:
+        """
+        How the port calls itself in the log.
+        """
+        return "Cluster port"
+
+
+class _AcceptingMixin:
+    """
+    What is the same for TCP and UNIX ports.
+
+    @ivar _receiver: Where connections go; C{None} for a port that is shared.
+    @ivar _wanted: Whether to accept at all at present.
+    """
+
+    _log = Logger()
+    _receiver: IConnectionReceiver | None = None
+    _wanted = False
+
+    reactor: Any
+    socket: socket.socket
+
+    @property
+    def descriptor(self) -> int:
+        """
+        The listening socket's.
+        """
+        return self.socket.fileno()
+
+    @property
+    def boundAddress(self) -> object:
+        """
+        The listening socket's name.
+        """
+        return self.socket.getsockname()
+
+    def startReading(self) -> None:
+        """
+        Twisted's ports accept from the start; these when they are told to.
+        """
+        if self._wanted:
+            super().startReading()  # type: ignore[misc]
+
+    def startAccepting(self) -> None:
+        """
+        Accept from now on.
+        """
+        if self._receiver is not None and not self._wanted:
+            self._wanted = True
+            self.startReading()
+
+    def stopAccepting(self) -> None:
+        """
+        Leave connections in the backlog.
+        """
+        self._wanted = False
+        self.stopReading()  # type: ignore[attr-defined]
+
+    def doRead(self) -> None:
+        """
+        Accept what is waiting, and hand it on in one piece.
+
+        Twisted's own loop accepts and closes connections when it runs out of
+        descriptors.  Here they are left in the backlog, where they wait.
+        """
+        assert self._receiver is not None
+        connections = []
+        for _ in range(BATCH):
+            try:
+                accepted, _peer = self.socket.accept()
+            except OSError as e:
+                self._acceptFailed(e)
+                break
+            descriptor = accepted.detach()
+            connections.append(
+                AcceptedConnection(descriptor, os.fstat(descriptor).st_ino)
+            )
+        if connections:
+            self._receiver.connectionsAccepted(connections)
+
+    def _acceptFailed(self, error: OSError) -> None:
+        """
+        Tell the end of the queue from trouble.
+        """
+        if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+            return
+        self._log.warn(
+            "{port} could not accept a connection: {error}", port=self, error=error
+        )
+        if error.errno in _EXHAUSTED:
+            # The connection stays in the backlog, so the port stays readable:
+            # without a pause this would spin.
+            self.stopReading()  # type: ignore[attr-defined]
+            self.reactor.callLater(EXHAUSTION_PAUSE, self.startReading)
+
+    def close(self) -> None:
+        """
+        Close the port, at once.
+        """
+        self._wanted = False
+        self.connectionLost(Failure(CONNECTION_DONE))  # type: ignore[attr-defined]
+
+
+@implementer(IOpenPort)
+class AcceptingTCPPort(_AcceptingMixin, tcp.Port):
+    """
+    A TCP port of the primary's.
+    """
+
+
+@implementer(IOpenPort)
+class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
+    """
+    A UNIX port of the primary's.
+    """
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Clean up, also if somebody else has removed the path already.
+        """
+        if unix._inFilesystemNamespace(self._bindPath):
+            with suppress(FileNotFoundError):
+                os.unlink(self._bindPath)
+        if self.lockFile is not None:
+            self.lockFile.unlock()
+        tcp.Port.connectionLost(self, reason)
+
+
+@implementer(IOpenPort)
+class SharedDatagramPort:
+    """
+    A bound datagram socket that the primary keeps and the workers read.
+    """
+
+    def __init__(self, bound: socket.socket, path: bytes) -> None:
+        self._socket = bound
+        self._path = path
+
+    @property
+    def descriptor(self) -> int:
+        """
+        The socket's.
+        """
+        return self._socket.fileno()
+
+    @property
+    def boundAddress(self) -> object:
+        """
+        The socket's name.
+        """
+        return self._socket.getsockname()
+
+    def startAccepting(self) -> None:
+        """
+        The workers read.
+        """
+
+    def stopAccepting(self) -> None:
+        """
+        The workers read.
+        """
+
+    def close(self) -> None:
+        """
+        Close the socket; the workers' duplicates of it go on.
+        """
+        self._socket.close()
+        if self._path and unix._inFilesystemNamespace(self._path):
+            with suppress(FileNotFoundError):
+                os.unlink(self._path)
+
+
+@implementer(IPortOpener)
+class PortOpener:
+    """
+    Opens the primary's ports.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        """
+        @param reactor: Provides C{IReactorFDSet} and C{IReactorTime}.
+        """
+        self._reactor = reactor
+
+    def openForHandoff(
+        self, request: ListenRequest, receiver: IConnectionReceiver
+    ) -> IOpenPort:
+        """
+        Open a port whose connections C{receiver} is given.
+        """
+        port = self._openStream(request)
+        port._receiver = receiver
+        return port
+
+    def openToShare(self, request: ListenRequest) -> IOpenPort:
+        """
+        Open a port that the workers use themselves.
+        """
+        if request.kind.isStream:
+            return self._openStream(request)
+        return self._openDatagram(request)
+
+    def _openStream(
+        self, request: ListenRequest
+    ) -> AcceptingTCPPort | AcceptingUNIXPort:
+        """
+        Bind, listen, and do not accept yet.
+        """
+        port: AcceptingTCPPort | AcceptingUNIXPort
+        if request.kind is PortKind.UNIX:
+            port = self._unixPort(request)
+        else:
+            port = AcceptingTCPPort(
+                request.port,
+                _NoProtocols(),
+                request.backlog,
+                request.interface,
+                self._reactor,
+            )
+            port._reuseAddress = request.reuseAddress
+        try:
+            port.startListening()
+        except CannotListenError as e:
+            raise _refusal(e.socketError) from e
+        except OSError as e:
+            # From listen(2), which Twisted lets through as it is.
+            raise _refusal(e) from e
+        return port
+
+    def _unixPort(self, request: ListenRequest) -> AcceptingUNIXPort:
+        """
+        A UNIX port, whose path is free if it can be made free.
+        """
+        if not request.wantPID:
+            _removeStaleSocket(request.path)
+        return AcceptingUNIXPort(
+            request.path,
+            _NoProtocols(),
+            request.backlog,
+            request.mode,
+            self._reactor,
+            request.wantPID,
+        )
+
+    def _openDatagram(self, request: ListenRequest) -> SharedDatagramPort:
+        """
+        Bind a datagram socket.
+        """
+        address: Any
+        if request.kind is PortKind.UNIX_DATAGRAM:
+            family, address = socket.AF_UNIX, request.path
+        else:
+            port = udp.Port(request.port, DatagramProtocol(), request.interface)
+            family, address = port.addressFamily, (request.interface, request.port)
+        bound = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            bound.setblocking(False)
+            bound.bind(address)
+            if request.path and unix._inFilesystemNamespace(request.path):
+                os.chmod(request.path, request.mode)
+        except OSError as e:
+            bound.close()
+            raise _refusal(e) from e
+        return SharedDatagramPort(bound, request.path)
+
+
+def _refusal(error: object) -> ListenRefused:
+    """
+    Why a port could not be opened, in a form that crosses to the worker.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return ListenRefused(error.errno, error.strerror or "")
+    # A lock file that somebody else holds: Twisted says so in words only.
+    return ListenRefused(errno.EADDRINUSE, str(error))
+
+
+def _removeStaleSocket(path: bytes) -> None:
+    """
+    Remove the socket that a primary left which had no time to clean up.
+
+    A path that nobody listens on any more refuses connections; one that is in
+    use accepts them, or has a full backlog, and stays.
+    """
+    if not unix._inFilesystemNamespace(path):
+        return
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:
+            # In use (EAGAIN: its backlog is full), or not ours to judge.
+            return

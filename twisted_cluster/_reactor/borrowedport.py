@@ -1,0 +1,350 @@
+"""
+A worker's ports: Twisted's own in every respect that an application can see,
+but bound by the primary, which also accepts for those that take turns.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet import tcp, udp, unix
+from twisted.internet.error import CannotListenError
+from twisted.internet.main import CONNECTION_DONE
+from twisted.python import log
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster.errors import ListenRefused
+from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
+from twisted_cluster.listening import ListenRequest, Loan, PortKind
+
+_CLOSED = Failure(CONNECTION_DONE)
+
+
+class _BorrowingMixin:
+    """
+    What is the same for every kind of port: it is borrowed when it starts to
+    listen, and given back when it is closed.
+
+    @ivar _loan: The primary's port; C{None} while this one is closed.
+    @ivar _primaryPorts: Where it is from.
+    """
+
+    _loan: Loan | None = None
+    _primaryPorts: IPrimaryPorts
+
+    addressFamily: int
+    socketType: int
+
+    def _request(self) -> ListenRequest:
+        """
+        What to ask the primary for.
+        """
+        raise NotImplementedError
+
+    def _cannotListen(self, error: Exception) -> CannotListenError:
+        """
+        The exception that the application expects.
+        """
+        return CannotListenError(
+            self.interface,  # type: ignore[attr-defined]
+            self.port,  # type: ignore[attr-defined]
+            error,
+        )
+
+    def _borrow(self) -> socket.socket:
+        """
+        Get the port from the primary.
+
+        @return: This process's duplicate of the primary's socket.
+
+        @raise CannotListenError: if the primary cannot open it.
+        """
+        try:
+            request = self._request()
+            self._loan = self._primaryPorts.borrow(request)
+        except ListenRefused as e:
+            raise self._cannotListen(OSError(e.errno, e.reason)) from e
+        except OSError as e:
+            # The interface is a name that has no address.
+            raise self._cannotListen(e) from e
+        borrowed = socket.socket(
+            self.addressFamily, self.socketType, fileno=self._loan.descriptor
+        )
+        borrowed.setblocking(False)
+        return borrowed
+
+    def _giveBack(self) -> None:
+        """
+        The port is closed; tell the primary, once.
+        """
+        if self._loan is not None:
+            loan, self._loan = self._loan, None
+            self._primaryPorts.giveBack(loan)
+
+
+@implementer(IBorrowedPort)
+class _BorrowedStreamMixin(_BorrowingMixin):
+    """
+    What is the same for TCP and UNIX ports.
+
+    @ivar _taking: Whether connections are welcome at present.
+    """
+
+    _taking = False
+
+    socket: socket.socket
+    reactor: Any
+    factory: Any
+    transport: Any
+    sessionno: int
+
+    def startReading(self) -> None:
+        """
+        Accept from now on, or have the primary do it.
+        """
+        if self._loan is None or self._loan.acceptsItself:
+            super().startReading()  # type: ignore[misc]
+        elif not self._taking:
+            self._taking = True
+            self._primaryPorts.startTaking(self._loan, self)
+
+    def stopReading(self) -> None:
+        """
+        Accept nothing for now; the other workers go on.
+        """
+        if self._loan is None or self._loan.acceptsItself:
+            super().stopReading()  # type: ignore[misc]
+        elif self._taking:
+            self._taking = False
+            self._primaryPorts.stopTaking(self._loan)
+
+    def takeConnections(self, descriptors: Sequence[int]) -> Sequence[int]:
+        """
+        Serve connections that the primary accepted.
+        """
+        refused = []
+        for position, descriptor in enumerate(descriptors):
+            # Asked again each time: a protocol may have paused the port.
+            if self._taking:
+                self._serve(descriptor)
+            else:
+                refused.append(position)
+        return refused
+
+    def _serve(self, descriptor: int) -> None:
+        """
+        Do with a connection what C{tcp.Port.doRead} does after it accepted one.
+        """
+        connection = socket.socket(
+            self.addressFamily, self.socketType, fileno=descriptor
+        )
+        try:
+            peer = self._peerOf(connection)
+        except OSError:
+            # The client reset it before anybody looked.
+            connection.close()
+            return
+        try:
+            protocol = self.factory.buildProtocol(
+                self._buildAddr(peer)  # type: ignore[attr-defined]
+            )
+            if protocol is None:
+                connection.close()
+                return
+            number = self.sessionno
+            self.sessionno = number + 1
+            protocol.makeConnection(
+                self.transport(connection, protocol, peer, self, number, self.reactor)
+            )
+        except BaseException:
+            log.deferr()
+
+    def _peerOf(self, connection: socket.socket) -> Any:
+        """
+        The client's address, as C{accept} would have given it.
+        """
+        return connection.getpeername()
+
+    def connectionLost(self, reason: Failure = _CLOSED) -> None:
+        """
+        Close the port: here first, so that the address is free for the next
+        one as soon as this returns.
+        """
+        self.stopReading()
+        self._giveBack()
+        self._closeBorrowed(reason)
+
+    def _closeBorrowed(self, reason: Failure) -> None:
+        """
+        Close this process's part.
+        """
+        tcp.Port.connectionLost(self, reason)
+
+
+class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
+    """
+    A TCP port in a worker.
+    """
+
+    def _request(self) -> ListenRequest:
+        """
+        @raise OSError: if the interface is a name that has no address.
+        """
+        if not 0 <= self.port <= 65535:
+            # What bind(2)'s wrapper says to a process without a primary.
+            raise OverflowError("bind(): port must be 0-65535.")
+        interface = self.interface
+        if interface and self.addressFamily == socket.AF_INET:
+            # Names are looked up here: the primary must not wait for DNS.
+            interface = socket.gethostbyname(interface)
+        return ListenRequest(
+            kind=PortKind.TCP,
+            interface=interface,
+            port=self.port,
+            backlog=self.backlog,
+            reuseAddress=getattr(self, "_reuseAddress", True),
+        )
+
+    def startListening(self) -> None:
+        """
+        Listen, on the primary's socket.
+        """
+        self._preexistingSocket = self._borrow()
+        super().startListening()
+
+    def _peerOf(self, connection: socket.socket) -> Any:
+        """
+        The client's address, with the scope of a link-local one spelt out.
+        """
+        peer = connection.getpeername()
+        return tcp._getpeername(connection) if len(peer) == 4 and peer[3] else peer
+
+
+class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
+    """
+    A UNIX port in a worker.  Its path, and the lock beside it, are the
+    primary's to make and to remove.
+    """
+
+    _shouldShutdown = False
+
+    def _request(self) -> ListenRequest:
+        """
+        The path is made absolute: the primary's directory may be another.
+        """
+        return ListenRequest(
+            kind=PortKind.UNIX,
+            path=_absolute(self._bindPath),
+            backlog=self.backlog,
+            mode=self.mode,
+            wantPID=bool(self.wantPID),
+        )
+
+    def _cannotListen(self, error: Exception) -> CannotListenError:
+        """
+        A path has no interface.
+        """
+        return CannotListenError(None, self._bindPath, error)  # type: ignore[arg-type]
+
+    def startListening(self) -> None:
+        """
+        Listen, on the primary's socket.
+
+        As in C{unix.Port}, but without what would hurt the other workers:
+        changing the mode of the path, and the backlog, once more.
+        """
+        log.msg(
+            f"{self._getLogPrefix(self.factory)} starting on "
+            f"{os.fsdecode(self._bindPath)!r}"
+        )
+        self.factory.doStart()
+        self.socket = self._borrow()
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        self.connected = True
+        self.numberAccepts = 100
+        self.startReading()
+
+
+class _BorrowedDatagramMixin(_BorrowingMixin):
+    """
+    What is the same for UDP and UNIX datagram ports: every worker reads from
+    the same socket, and the kernel chooses.
+    """
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """
+        Close the port.
+        """
+        self._giveBack()
+        super().connectionLost(reason)  # type: ignore[misc]
+
+
+class BorrowedUDPPort(_BorrowedDatagramMixin, udp.Port):
+    """
+    A UDP port in a worker.
+    """
+
+    def _request(self) -> ListenRequest:
+        """
+        The interface is an address already; C{udp.Port} takes no names.
+        """
+        if not 0 <= self.port <= 65535:
+            raise OverflowError("bind(): port must be 0-65535.")
+        return ListenRequest(
+            kind=PortKind.UDP, interface=self.interface, port=self.port
+        )
+
+    def _bindSocket(self) -> None:
+        """
+        Use the primary's socket.
+        """
+        self._preexistingSocket = self._borrow()
+        super()._bindSocket()
+
+
+class BorrowedMulticastPort(BorrowedUDPPort, udp.MulticastPort):
+    """
+    A UDP port in a worker, with C{IMulticastTransport}.
+    """
+
+
+class BorrowedUNIXDatagramPort(_BorrowedDatagramMixin, unix.DatagramPort):
+    """
+    A UNIX datagram port in a worker.
+    """
+
+    def _request(self) -> ListenRequest:
+        """
+        The path is made absolute: the primary's directory may be another.
+        """
+        return ListenRequest(
+            kind=PortKind.UNIX_DATAGRAM,
+            path=_absolute(os.fsencode(self.port)),
+            mode=self.mode,
+        )
+
+    def _cannotListen(self, error: Exception) -> CannotListenError:
+        """
+        A path has no interface.
+        """
+        return CannotListenError(None, self.port, error)  # type: ignore[arg-type]
+
+    def _bindSocket(self) -> None:
+        """
+        Use the primary's socket.
+        """
+        log.msg(f"{self.protocol.__class__} starting on {self.port!r}")
+        self.socket = self._borrow()
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        self.connected = 1
+
+
+def _absolute(path: bytes) -> bytes:
+    """
+    A path as another process understands it; abstract names stay as they are.
+    """
+    return path if path[:1] == b"\0" else os.path.abspath(path)

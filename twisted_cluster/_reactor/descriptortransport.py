@@ -1,0 +1,258 @@
+"""
+A UNIX stream socket as a Twisted transport that carries descriptors.
+
+Twisted's own C{unix.Server} sends one descriptor for each byte and system
+call, leaves received ones open across C{exec}, and does not notice when the
+kernel dropped some because this process has no room.  This one sends a whole
+group with one C{sendmsg}, and says what arrived.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from array import array
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from twisted.internet import abstract, main
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster.interfaces import IDescriptorProtocol, IDescriptorTransport
+
+DESCRIPTOR_LIMIT = 253
+"""Linux's C{SCM_MAX_FD}: more in one C{sendmsg} fail with EINVAL."""
+
+READ_SIZE = 65536
+
+_ANCILLARY_SIZE = socket.CMSG_SPACE(DESCRIPTOR_LIMIT * array("i").itemsize)
+
+# macOS has no such flag; there the descriptors are marked after they arrived.
+_RECEIVE_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+# The kernel cannot take the message now, but may later.  ETOOMANYREFS: more
+# descriptors of this user are on their way than one process may have open.
+_LATER = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
+
+RETRY_DELAY = 0.01
+"""
+Seconds until a message is tried again that the kernel had no memory or no room
+in its tables for: the socket stays writable meanwhile, so there is no event.
+"""
+
+
+def receive(channel: socket.socket) -> tuple[bytes, list[int] | None]:
+    """
+    Read once from a socket.
+
+    @return: The bytes, and the group of descriptors that came with them; it is
+        C{None} if none was sent, and shorter than what was sent if this process
+        had no room for all.  They are close-on-exec, and the caller's to close.
+
+    @raise OSError: as C{recvmsg} does.
+    """
+    data, ancillary, flags, _ = channel.recvmsg(
+        READ_SIZE, _ANCILLARY_SIZE, _RECEIVE_FLAGS
+    )
+    if not ancillary and not flags & socket.MSG_CTRUNC:
+        return data, None
+    descriptors = array("i")
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            whole = len(content) - len(content) % descriptors.itemsize
+            descriptors.frombytes(content[:whole])
+    if not _RECEIVE_FLAGS:
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+    return data, list(descriptors)
+
+
+@implementer(IDescriptorTransport)
+class DescriptorTransport(abstract.FileDescriptor):
+    """
+    One end of a channel, on a reactor.
+
+    What is written is sent at once if the kernel takes it: a channel is idle
+    nearly always, and asking the reactor first would cost two system calls and
+    a turn for each box.
+
+    @ivar _waiting: What the kernel did not take yet: bytes, with the
+        descriptors that belong to the first of them.
+    @ivar _retrying: Whether a timer is going to try again.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        channel: socket.socket,
+        protocol: IDescriptorProtocol,
+    ) -> None:
+        """
+        @param channel: A connected UNIX stream socket; the transport owns it.
+        """
+        super().__init__(reactor)
+        channel.setblocking(False)
+        self._socket = channel
+        self._protocol = protocol
+        self._waiting: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._retrying = False
+        self.connected = 1
+
+    def open(self) -> None:
+        """
+        Connect the protocol, and begin to read.
+        """
+        self._protocol.makeConnection(self)
+        self.startReading()
+
+    def fileno(self) -> int:
+        """
+        The socket's descriptor.
+        """
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """
+        Messages that are logged while this is read belong to its protocol.
+        """
+        return self._getLogPrefix(self._protocol)
+
+    def getHost(self) -> object:
+        """
+        A socket pair has no address.
+        """
+        return None
+
+    getPeer = getHost
+
+    # -- reading
+
+    def doRead(self) -> Exception | None:
+        """
+        Read once, and deliver.
+        """
+        try:
+            data, descriptors = receive(self._socket)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if descriptors is not None:
+            self._protocol.descriptorsReceived(descriptors)
+        if not data:
+            return main.CONNECTION_DONE
+        self._protocol.dataReceived(data)
+        return None
+
+    # -- writing
+
+    def write(self, data: bytes) -> None:
+        """
+        Send bytes.
+        """
+        self.writeWithDescriptors(data, ())
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """
+        Send bytes.
+        """
+        self.write(b"".join(iovec))
+
+    def writeWithDescriptors(self, data: bytes, descriptors: Sequence[int]) -> None:
+        """
+        Send bytes, and with the first of them descriptors.
+        """
+        if not self.connected or self.disconnecting or not data:
+            return
+        if len(descriptors) > DESCRIPTOR_LIMIT:
+            raise ValueError(f"{len(descriptors)} descriptors in one message")
+        self._waiting.append((data, descriptors))
+        if len(self._waiting) == 1:
+            lost = self._flush()
+            if lost is not None:
+                # The caller is in the middle of something; the protocol must
+                # not be told before it is done.
+                self.reactor.callLater(0, self._lost, lost)
+
+    def doWrite(self) -> Exception | None:
+        """
+        Send what is waiting; the kernel has room again.
+        """
+        lost = self._flush()
+        if lost is None and not self._waiting:
+            self.stopWriting()
+            if self.disconnecting:
+                closing: Exception | None = self._postLoseConnection()
+                return closing
+        return lost
+
+    def _flush(self) -> Exception | None:
+        """
+        Send until nothing is waiting, or the kernel takes no more.
+        """
+        while self._waiting:
+            data, descriptors = self._waiting[0]
+            try:
+                sent = self._sendOnce(data, descriptors)
+            except (BlockingIOError, InterruptedError):
+                self.startWriting()
+                return None
+            except OSError as e:
+                if e.errno not in _LATER:
+                    return main.CONNECTION_LOST
+                self._tryAgainLater()
+                return None
+            if sent == len(data):
+                self._waiting.popleft()
+            else:
+                self._waiting[0] = (data[sent:], ())
+        return None
+
+    def _sendOnce(self, data: bytes, descriptors: Sequence[int]) -> int:
+        """
+        One system call.
+        """
+        if not descriptors:
+            return self._socket.send(data)
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
+        return self._socket.sendmsg([data], [rights])
+
+    def _tryAgainLater(self) -> None:
+        """
+        Let a timer try again what no event is going to announce.
+        """
+        self.stopWriting()
+        if not self._retrying:
+            self._retrying = True
+            self.reactor.callLater(RETRY_DELAY, self._tryAgain)
+
+    def _tryAgain(self) -> None:
+        """
+        The timer is over.
+        """
+        self._retrying = False
+        if self.connected:
+            self.startWriting()
+
+    # -- closing
+
+    def _lost(self, reason: Exception) -> None:
+        """
+        Report, outside of any caller's business, what a write found out.
+        """
+        if self.connected:
+            self.connectionLost(Failure(reason))
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Close the socket, and tell the protocol.
+        """
+        if not self.connected:
+            return
+        super().connectionLost(reason)
+        self._waiting.clear()
+        self._socket.close()
+        self._protocol.connectionLost(reason)

@@ -1,0 +1,180 @@
+"""
+The layered reactor: whatever reactor class the application chose, with its
+listening methods answered by the primary.
+
+A reactor cannot be wrapped by another object: transports hold it, code asks it
+for interfaces, and C{twisted.internet.reactor} is it.  So its class is extended,
+in place, when it is installed.  All of Twisted's POSIX reactors inherit their
+listening methods from C{PosixReactorBase}, so one mix-in serves them all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from twisted.internet import main
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.posixbase import PosixReactorBase
+
+from twisted_cluster._reactor.borrowedport import (
+    BorrowedMulticastPort,
+    BorrowedTCPPort,
+    BorrowedUDPPort,
+    BorrowedUNIXDatagramPort,
+    BorrowedUNIXPort,
+)
+from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.interfaces import IPrimaryPorts
+
+
+class BorrowingReactorMixin:
+    """
+    Over a C{PosixReactorBase}: ports come from the primary.
+
+    Connecting, adopting descriptors and spawning processes stay as they are,
+    and so does a port that asks for its own C{SO_REUSEPORT} socket.
+
+    @ivar primaryPorts: Where ports come from.
+    """
+
+    primaryPorts: IPrimaryPorts
+
+    def _startBorrowed(self, port: Any) -> Any:
+        """
+        Begin to listen.
+        """
+        port._primaryPorts = self.primaryPorts
+        port.startListening()
+        return port
+
+    def listenTCP(
+        self, port: Any, factory: Any, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort:
+        """
+        @see: L{twisted.internet.interfaces.IReactorTCP.listenTCP}
+        """
+        borrowed = BorrowedTCPPort(port, factory, backlog, interface, self)
+        if getattr(borrowed, "_reusePort", False):
+            return super().listenTCP(  # type: ignore[misc, no-any-return]
+                port, factory, backlog, interface
+            )
+        return self._startBorrowed(borrowed)
+
+    def listenUNIX(
+        self,
+        address: Any,
+        factory: Any,
+        backlog: int = 50,
+        mode: int = 0o666,
+        wantPID: int = 0,
+    ) -> IListeningPort:
+        """
+        @see: L{twisted.internet.interfaces.IReactorUNIX.listenUNIX}
+        """
+        return self._startBorrowed(
+            BorrowedUNIXPort(address, factory, backlog, mode, self, wantPID)
+        )
+
+    def listenUDP(
+        self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
+    ) -> IListeningPort:
+        """
+        @see: L{twisted.internet.interfaces.IReactorUDP.listenUDP}
+        """
+        return self._startBorrowed(
+            BorrowedUDPPort(port, protocol, interface, maxPacketSize, self)
+        )
+
+    def listenMulticast(
+        self,
+        port: int,
+        protocol: Any,
+        interface: str = "",
+        maxPacketSize: int = 8192,
+        listenMultiple: bool = False,
+    ) -> IListeningPort:
+        """
+        With C{listenMultiple} every process has a socket of its own, and each
+        of them receives every datagram: that is left as it is.
+
+        @see: L{twisted.internet.interfaces.IReactorMulticast.listenMulticast}
+        """
+        if listenMultiple:
+            return super().listenMulticast(  # type: ignore[misc, no-any-return]
+                port, protocol, interface, maxPacketSize, listenMultiple
+            )
+        return self._startBorrowed(
+            BorrowedMulticastPort(port, protocol, interface, maxPacketSize, self)
+        )
+
+    def listenUNIXDatagram(
+        self, address: Any, protocol: Any, maxPacketSize: int = 8192, mode: int = 0o666
+    ) -> IListeningPort:
+        """
+        A port without a name is this process's own.
+
+        @see: L{twisted.internet.interfaces.IReactorUNIXDatagram.listenUNIXDatagram}
+        """
+        if not address:
+            return super().listenUNIXDatagram(  # type: ignore[misc, no-any-return]
+                address, protocol, maxPacketSize, mode
+            )
+        return self._startBorrowed(
+            BorrowedUNIXDatagramPort(address, protocol, maxPacketSize, mode, self)
+        )
+
+
+@lru_cache(maxsize=None)
+def layered(reactorClass: type) -> type:
+    """
+    A reactor class with its ports borrowed from the primary.
+
+    @raise ConfigurationError: if it is no POSIX reactor of Twisted's.
+    """
+    if not issubclass(reactorClass, PosixReactorBase):
+        raise ConfigurationError(
+            f"{reactorClass.__module__}.{reactorClass.__qualname__} is no reactor that "
+            "can borrow ports from a primary: it must inherit from PosixReactorBase, "
+            "as Twisted's epoll, poll, select, kqueue and asyncio reactors do"
+        )
+    return type(
+        "Clustered" + reactorClass.__name__,
+        (BorrowingReactorMixin, reactorClass),
+        {"__module__": __name__},
+    )
+
+
+def layerWhenInstalled(
+    primaryPorts: IPrimaryPorts, installed: Callable[[Any], None]
+) -> None:
+    """
+    Layer the global reactor, whichever it is going to be, as it is installed.
+
+    Every reactor module's C{install} looks C{installReactor} up in
+    C{twisted.internet.main} when it is called, so that is the place to wait.  A
+    program that chooses its own reactor keeps its choice.
+
+    @param primaryPorts: Where the reactor's ports come from.
+    @param installed: Called with the reactor, layered and installed.
+    """
+    install = main.installReactor
+
+    def layer(reactor: Any) -> None:
+        reactor.__class__ = layered(type(reactor))
+        reactor.primaryPorts = primaryPorts
+        installed(reactor)
+
+    def installReactor(reactor: Any) -> None:
+        """
+        Twisted's own C{installReactor}, for a layered reactor.
+        """
+        install(reactor)
+        layer(reactor)
+
+    main.installReactor = installReactor
+    if "twisted.internet.reactor" in sys.modules:
+        # Something that runs at interpreter start has installed one already.
+        layer(sys.modules["twisted.internet.reactor"])

@@ -1,0 +1,329 @@
+"""
+One end of a channel: AMP commands and answers, with descriptors beside them.
+
+A peer that runs stock L{twisted.protocols.amp.AMP} understands every box.  Two
+things differ from it, on purpose.  An exception that a responder did not
+declare is logged and answered, where stock AMP closes the connection: one
+mistake must not part a worker from its primary.  And descriptors are matched
+to boxes by group, not by counting them: when a process runs out of
+descriptors, the kernel drops some of a group, and whoever counts gives all
+later ones to the wrong command.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster._wire.boxes import Box, BoxReader, serialize
+from twisted_cluster._wire.descriptors import closeAll
+from twisted_cluster.errors import ChannelClosed, MalformedBox
+from twisted_cluster.interfaces import IDescriptorProtocol, IDescriptorTransport
+
+_Responder = TypeVar("_Responder", bound=Callable[..., Any])
+
+DESCRIPTORS_KEY = b"descriptors"
+
+
+def responds(command: type[amp.Command]) -> Callable[[_Responder], _Responder]:
+    """
+    Make a method of a L{Channel} the responder of a command.
+
+    It is called with the command's arguments, and returns the answer's as a
+    dictionary, or a Deferred of that.
+    """
+
+    def mark(method: _Responder) -> _Responder:
+        method.respondsTo = command  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+@frozen
+class _Question:
+    """
+    A command that was sent and not answered yet.
+    """
+
+    command: type[amp.Command]
+    answered: Deferred[dict[str, Any]]
+
+
+@implementer(IDescriptorProtocol)
+class Channel(Protocol):
+    """
+    One end.  A subclass, a I{link}, has the responders.
+
+    @ivar _questions: By tag, what was asked and not answered yet, in order.
+    @ivar _arrived: Groups of descriptors whose boxes are not complete yet.
+    @ivar _claimable: The group of the box that is being looked at; emptied by
+        whoever claims it.
+    @ivar _attached: The group for the box that is being put together.
+    """
+
+    transport: IDescriptorTransport
+
+    _log: ClassVar[Logger] = Logger()
+    _responders: ClassVar[dict[bytes, tuple[type[amp.Command], Callable[..., Any]]]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        methods = [getattr(cls, name) for name in dir(cls) if not name.startswith("__")]
+        cls._responders = {
+            method.respondsTo.commandName: (method.respondsTo, method)
+            for method in methods
+            if hasattr(method, "respondsTo")
+        }
+
+    def __init__(self) -> None:
+        self._reader = BoxReader()
+        self._lastTag = 0
+        self._questions: dict[bytes, _Question] = {}
+        self._arrived: deque[list[int]] = deque()
+        self._claimable: list[int] = []
+        self._attached: Sequence[int] = ()
+
+    # -- what a link does
+
+    def callRemote(
+        self, command: type[amp.Command], **arguments: Any
+    ) -> Deferred[dict[str, Any]]:
+        """
+        Ask the other side.
+
+        Descriptors among the arguments stay the caller's, and have to stay open
+        until the answer.
+
+        @return: Fires with the answer's arguments; fails with one of the
+            command's declared errors, L{amp.RemoteAmpError}, or, when the
+            channel is lost first, L{ChannelClosed}.
+        """
+        answered: Deferred[dict[str, Any]] = Deferred()
+        if not self.connected:
+            answered.errback(Failure(ChannelClosed("the channel is closed")))
+            return answered
+        self._lastTag += 1
+        tag = b"%x" % (self._lastTag,)
+        self._questions[tag] = _Question(command, answered)
+        self._send({amp.COMMAND: command.commandName, amp.ASK: tag}, command, arguments)
+        return answered
+
+    def tell(self, command: type[amp.Command], **arguments: Any) -> None:
+        """
+        Tell the other side, without waiting for an answer.  If the channel is
+        closed, nothing happens.
+        """
+        if self.connected:
+            self._send({amp.COMMAND: command.commandName}, command, arguments)
+
+    def channelLost(self, reason: Failure) -> None:
+        """
+        The channel is gone, and every question on it has failed.  A link
+        overrides this.
+        """
+
+    # -- what AMP's commands and our argument types call
+
+    def attachDescriptors(self, descriptors: Sequence[int]) -> None:
+        """
+        Send these with the next box.
+        """
+        self._attached = descriptors
+
+    def claimDescriptors(self) -> list[int]:
+        """
+        Take the descriptors that came with the box that is being looked at.
+        """
+        claimed, self._claimable = self._claimable, []
+        return claimed
+
+    # -- what the transport calls
+
+    def descriptorsReceived(self, descriptors: list[int]) -> None:
+        """
+        Keep a group until its box is complete.
+        """
+        self._arrived.append(descriptors)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Act on every box that is complete now.
+        """
+        try:
+            for box in self._reader.feed(data):
+                self._boxReceived(box)
+        except MalformedBox as e:
+            self._log.error("the other side broke the wire's rules: {error}", error=e)
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Fail what was not answered, the latest first: so that what is put back
+        at the front of a queue ends up in its old order.
+        """
+        self.connected = 0
+        for descriptors in self._arrived:
+            closeAll(descriptors)
+        self._arrived.clear()
+        questions, self._questions = self._questions, {}
+        for question in reversed(questions.values()):
+            question.answered.errback(
+                Failure(ChannelClosed("the other process closed the channel"))
+            )
+        self.channelLost(reason)
+
+    # -- sending
+
+    def _send(
+        self, box: Box, command: type[amp.Command], arguments: dict[str, Any]
+    ) -> None:
+        """
+        Put a command's box together and write it.
+        """
+        box.update(command.makeArguments(arguments, self))
+        self._write(box)
+
+    def _write(self, box: Box) -> None:
+        """
+        Write a box, with the descriptors that were attached to it.
+        """
+        descriptors, self._attached = self._attached, ()
+        if descriptors:
+            self.transport.writeWithDescriptors(serialize(box), descriptors)
+        else:
+            self.transport.write(serialize(box))
+
+    # -- receiving
+
+    def _boxReceived(self, box: Box) -> None:
+        """
+        Give a box to the responder or to the question that it is for.
+        """
+        if DESCRIPTORS_KEY in box:
+            if not self._arrived:
+                raise MalformedBox("a box names descriptors that did not come")
+            self._claimable = self._arrived.popleft()
+        try:
+            if amp.COMMAND in box:
+                self._commandReceived(box)
+            elif amp.ANSWER in box:
+                self._answerReceived(box)
+            elif amp.ERROR in box:
+                self._errorReceived(box)
+            else:
+                raise MalformedBox("neither a command nor an answer")
+        finally:
+            closeAll(self.claimDescriptors())
+
+    def _commandReceived(self, box: Box) -> None:
+        """
+        Let the responder act, and answer if an answer is wanted.
+        """
+        name = box[amp.COMMAND]
+        tag = box.get(amp.ASK)
+        if name not in self._responders:
+            self._log.error("no responder for the command {name!r}", name=name)
+            self._answerError(tag, amp.UNHANDLED_ERROR_CODE, "Unhandled Command")
+            return
+        command, responder = self._responders[name]
+        try:
+            arguments = command.parseArguments(box, self)
+        except Exception as e:
+            raise MalformedBox(f"arguments of {name!r}: {e!r}") from e
+        try:
+            answer = responder(self, **arguments)
+        except Exception:
+            self._responderFailed(Failure(), tag, command)
+            return
+        if isinstance(answer, Deferred):
+            answer.addCallback(self._answer, tag, command).addErrback(
+                self._responderFailed, tag, command
+            )
+        else:
+            self._answer(answer, tag, command)
+
+    def _answer(
+        self, answer: dict[str, Any], tag: bytes | None, command: type[amp.Command]
+    ) -> None:
+        """
+        Send what a responder returned.
+        """
+        if tag is not None and self.connected:
+            box = {amp.ANSWER: tag}
+            box.update(command.makeResponse(answer, self))
+            self._write(box)
+
+    def _responderFailed(
+        self, failure: Failure, tag: bytes | None, command: type[amp.Command]
+    ) -> None:
+        """
+        Answer with a declared error, or log an exception that nobody declared.
+        """
+        declared = failure.check(*command.allErrors)
+        if declared is not None:
+            self._answerError(tag, command.allErrors[declared], str(failure.value))
+            return
+        self._log.failure(
+            "the responder of {name!r} failed", failure, name=command.commandName
+        )
+        self._answerError(tag, amp.UNKNOWN_ERROR_CODE, "Unknown Error")
+
+    def _answerError(self, tag: bytes | None, code: bytes, description: str) -> None:
+        """
+        Answer that something went wrong.
+        """
+        if tag is not None and self.connected:
+            self._write(
+                {
+                    amp.ERROR: tag,
+                    amp.ERROR_CODE: code,
+                    amp.ERROR_DESCRIPTION: description.encode()[:1024],
+                }
+            )
+
+    def _question(self, tag: bytes) -> _Question:
+        """
+        What this is the answer to.
+        """
+        try:
+            return self._questions.pop(tag)
+        except KeyError:
+            raise MalformedBox(f"an answer to {tag!r}, which nobody asked") from None
+
+    def _answerReceived(self, box: Box) -> None:
+        """
+        Fire the question's Deferred.
+        """
+        question = self._question(box[amp.ANSWER])
+        try:
+            answer = question.command.parseResponse(box, self)
+        except Exception as e:
+            question.answered.errback(Failure(MalformedBox(f"an answer: {e!r}")))
+            raise MalformedBox(f"an answer: {e!r}") from e
+        question.answered.callback(answer)
+
+    def _errorReceived(self, box: Box) -> None:
+        """
+        Fail the question's Deferred.
+        """
+        question = self._question(box[amp.ERROR])
+        code = box.get(amp.ERROR_CODE, amp.UNKNOWN_ERROR_CODE)
+        description = box.get(amp.ERROR_DESCRIPTION, b"").decode("utf-8", "replace")
+        declared = question.command.reverseErrors.get(code)
+        question.answered.errback(
+            Failure(
+                amp.RemoteAmpError(code, description)
+                if declared is None
+                else declared(description)
+            )
+        )

@@ -1,0 +1,122 @@
+"""
+What a worker says to the primary.
+
+The first three travel on the query channel, where the worker waits for each
+answer; everything that begins or ends a port's life is among them, so that
+closing a port can never be overtaken by opening it again.  The others travel
+on the stream channel and have no answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.protocols.amp import Boolean, Command, Integer, String, Unicode
+
+from twisted_cluster._wire.arguments import Descriptors
+from twisted_cluster.listening import ListenRequest, PortKind
+
+
+class Announce(Command):
+    """
+    This worker's process has started; it is about to run its program.
+
+    C{wireVersion} lets two releases of this package that do not understand
+    each other say so at once, and not at their first misunderstanding.
+    """
+
+    arguments = [(b"wireVersion", Integer())]
+    response = [(b"wireVersion", Integer())]
+
+
+class Listen(Command):
+    """
+    Lend me a port; the arguments are the fields of L{ListenRequest}.
+
+    C{errno} of the answer is 0, and the rest describes the loan; or it is the
+    kernel's error number, and C{reason} says more if there is more to say.
+    """
+
+    arguments = [
+        (b"kind", Unicode()),
+        (b"interface", Unicode()),
+        (b"port", Integer()),
+        (b"path", String()),
+        (b"backlog", Integer()),
+        (b"mode", Integer()),
+        (b"wantPID", Boolean()),
+        (b"reuseAddress", Boolean()),
+    ]
+    response = [
+        (b"errno", Integer()),
+        (b"reason", Unicode(optional=True)),
+        (b"loan", Integer(optional=True)),
+        (b"acceptsItself", Boolean(optional=True)),
+        (b"descriptors", Descriptors(optional=True)),
+    ]
+
+
+class GiveBack(Command):
+    """
+    I closed this port.
+
+    C{leaving} is true if the worker closed it because its reactor is stopping:
+    then its successor will want the port, and the primary keeps it open.
+    """
+
+    arguments = [(b"loan", Integer()), (b"leaving", Boolean())]
+    response: list[tuple[bytes, Any]] = []
+
+
+class Running(Command):
+    """
+    The program's reactor runs: from now on I can take connections.
+    """
+
+    requiresAnswer = False
+
+
+class StartTaking(Command):
+    """
+    Hand connections of this port over to me.
+    """
+
+    arguments = [(b"loan", Integer())]
+    requiresAnswer = False
+
+
+class StopTaking(Command):
+    """
+    Hand no connections of this port over to me for now.
+    """
+
+    arguments = [(b"loan", Integer())]
+    requiresAnswer = False
+
+
+WIRE_VERSION = 1
+
+
+def listenArguments(request: ListenRequest) -> dict[str, Any]:
+    """
+    A request as the arguments of L{Listen}.
+    """
+    return {
+        "kind": request.kind.value,
+        "interface": request.interface,
+        "port": request.port,
+        "path": request.path,
+        "backlog": request.backlog,
+        "mode": request.mode,
+        "wantPID": request.wantPID,
+        "reuseAddress": request.reuseAddress,
+    }
+
+
+def listenRequest(arguments: dict[str, Any]) -> ListenRequest:
+    """
+    The request that the arguments of L{Listen} describe.
+
+    @raise ValueError: if they describe none.
+    """
+    return ListenRequest(**{**arguments, "kind": PortKind(arguments["kind"])})

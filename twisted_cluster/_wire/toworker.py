@@ -1,0 +1,29 @@
+"""
+What the primary says to a worker, on the stream channel.
+"""
+
+from __future__ import annotations
+
+from twisted.protocols.amp import Command, Integer
+
+from twisted_cluster._wire.arguments import Descriptors, Numbers
+
+
+class TakeConnections(Command):
+    """
+    Serve these connections; they were accepted on a port that you borrowed.
+
+    C{inodes} are the sockets' inode numbers, in the order of C{descriptors}:
+    the worker uses a descriptor only if it is the one that was meant.
+
+    The answer names the positions of those that the worker does not take.
+    Everything else belongs to the worker from that answer on; until then the
+    primary keeps its own descriptor of each.
+    """
+
+    arguments = [
+        (b"loan", Integer()),
+        (b"inodes", Numbers()),
+        (b"descriptors", Descriptors()),
+    ]
+    response = [(b"refused", Numbers())]

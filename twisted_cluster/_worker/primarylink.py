@@ -1,0 +1,112 @@
+"""
+The worker's end of the stream channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_cluster._wire.channel import Channel, responds
+from twisted_cluster._wire.descriptors import closeAll, inodeOf
+from twisted_cluster._wire.toprimary import Running, StartTaking, StopTaking
+from twisted_cluster._wire.toworker import TakeConnections
+from twisted_cluster.interfaces import IBorrowedPort
+
+
+class PrimaryLink(Channel):
+    """
+    Receives connections for this worker's ports.
+
+    @ivar _ports: By the number of its loan, each port that welcomes them.
+    @ivar _primaryLost: Called once when the channel is gone.
+    """
+
+    _log = Logger()
+
+    def __init__(self, primaryLost: Callable[[], None]) -> None:
+        super().__init__()
+        self._ports: dict[int, IBorrowedPort] = {}
+        self._primaryLost = primaryLost
+
+    def reportRunning(self) -> None:
+        """
+        The program's reactor runs.
+        """
+        self.tell(Running)
+
+    def startTaking(self, loan: int, port: IBorrowedPort) -> None:
+        """
+        C{port} welcomes connections.
+        """
+        self._ports[loan] = port
+        self.tell(StartTaking, loan=loan)
+
+    def stopTaking(self, loan: int) -> None:
+        """
+        The port of this loan takes none for now.
+        """
+        if self._ports.pop(loan, None) is not None:
+            self.tell(StopTaking, loan=loan)
+
+    @responds(TakeConnections)
+    def takeConnections(
+        self, loan: int, inodes: Sequence[int], descriptors: list[int]
+    ) -> dict[str, Any]:
+        """
+        Give connections to the port they are for, and say which are left.
+        """
+        port = self._ports.get(loan)
+        if port is None:
+            # It was paused, or closed, while they were on their way.
+            closeAll(descriptors)
+            return {"refused": range(len(inodes))}
+        if len(descriptors) == len(inodes):
+            positions: Sequence[int] = range(len(inodes))
+        else:
+            descriptors, positions = self._whatArrived(inodes, descriptors)
+        if [inodeOf(descriptor) for descriptor in descriptors] != [
+            inodes[position] for position in positions
+        ]:
+            self._log.error("descriptors of other connections arrived; refused all")
+            closeAll(descriptors)
+            return {"refused": range(len(inodes))}
+        refused = set(range(len(inodes))).difference(positions)
+        for index in port.takeConnections(descriptors):
+            closeAll([descriptors[index]])
+            refused.add(positions[index])
+        return {"refused": sorted(refused)}
+
+    def _whatArrived(
+        self, inodes: Sequence[int], descriptors: list[int]
+    ) -> tuple[list[int], list[int]]:
+        """
+        This process ran out of descriptors, and the kernel dropped some.
+
+        @return: The descriptors that were meant, and the position of each.
+        """
+        self._log.warn(
+            "no descriptors left: {missing} of {count} connections go back to the "
+            "primary",
+            missing=len(inodes) - len(descriptors),
+            count=len(inodes),
+        )
+        positionOf = {inode: position for position, inode in enumerate(inodes)}
+        meant, positions = [], []
+        for descriptor in descriptors:
+            position = positionOf.pop(inodeOf(descriptor), None)
+            if position is None:
+                closeAll([descriptor])
+            else:
+                meant.append(descriptor)
+                positions.append(position)
+        return meant, positions
+
+    def channelLost(self, reason: Failure) -> None:
+        """
+        The primary is gone.
+        """
+        self._primaryLost()

@@ -1,0 +1,83 @@
+"""
+The primary's ports, as this worker borrows them.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from twisted.protocols.amp import RemoteAmpError
+from zope.interface import implementer
+
+from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.toprimary import GiveBack, Listen, listenArguments
+from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster.errors import ChannelError, ListenRefused
+from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
+from twisted_cluster.listening import ListenRequest, Loan
+
+
+@implementer(IPrimaryPorts)
+class PrimaryPorts:
+    """
+    Asks on the query channel, and says on the stream channel which of the
+    ports welcome connections.
+
+    @ivar leaving: Whether this process is about to end, so that what it closes
+        now should stay open for its successor.
+    """
+
+    def __init__(self, query: QueryClient, link: PrimaryLink) -> None:
+        self._query = query
+        self._link = link
+        self.leaving = False
+
+    def borrow(self, request: ListenRequest) -> Loan:
+        """
+        Ask the primary for a port, and wait for its answer.
+        """
+        try:
+            answer = self._query.ask(Listen, **listenArguments(request))
+        except ChannelError as e:
+            raise ListenRefused(errno.ENOTCONN, str(e)) from e
+        except RemoteAmpError as e:
+            raise ListenRefused(errno.EIO, f"the primary failed: {e}") from e
+        if answer["errno"]:
+            raise ListenRefused(answer["errno"], answer["reason"] or "")
+        if not answer["descriptors"]:
+            # The port is open, but this process has no room for its descriptor.
+            self._returnLoan(answer["loan"])
+            raise ListenRefused(errno.EMFILE)
+        return Loan(
+            number=answer["loan"],
+            descriptor=answer["descriptors"][0],
+            acceptsItself=answer["acceptsItself"],
+        )
+
+    def startTaking(self, loan: Loan, port: IBorrowedPort) -> None:
+        """
+        Connections of this loan go to C{port} from now on.
+        """
+        self._link.startTaking(loan.number, port)
+
+    def stopTaking(self, loan: Loan) -> None:
+        """
+        No connections of this loan for now.
+        """
+        self._link.stopTaking(loan.number)
+
+    def giveBack(self, loan: Loan) -> None:
+        """
+        The port was closed.
+        """
+        self._returnLoan(loan.number)
+
+    def _returnLoan(self, number: int) -> None:
+        """
+        Tell the primary, if it is still there to be told.
+        """
+        try:
+            self._query.ask(GiveBack, loan=number, leaving=self.leaving)
+        except (ChannelError, RemoteAmpError):
+            # Without a primary there is no port left to give back.
+            return

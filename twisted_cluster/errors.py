@@ -1,0 +1,104 @@
+"""
+Every exception of the package, and whose fault each one is::
+
+    ClusterError
+    +-- ConfigurationError      the caller asked for something impossible
+    |   +-- TargetError         the program to run cannot be found or loaded
+    |   +-- NotAWorker          only a worker process can do this
+    +-- ListenRefused           the primary could not open a port for a worker
+    +-- ChannelError            the channel between primary and worker
+    |   +-- ChannelClosed       it is gone; the other process ended or left
+    |   +-- MalformedBox        the other side broke the rules of the wire
+    +-- FailedToStart           the cluster's workers never came up
+    +-- ImpossibleTransition    a worker cannot do this in the state it is in
+
+The docstring of each class is a sentence for the person who operates the
+cluster.  The facts are attributes: nobody has to parse a message.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class ClusterError(Exception):
+    """
+    Something went wrong in the cluster.
+    """
+
+
+class ConfigurationError(ClusterError, ValueError):
+    """
+    A setting has a value that cannot work; the message says which and why.
+    """
+
+
+class TargetError(ConfigurationError):
+    """
+    The program that the workers should run cannot be found or loaded.
+    """
+
+
+class NotAWorker(ConfigurationError):
+    """
+    This can only be done in a worker process, started by a primary.
+    """
+
+
+class ListenRefused(ClusterError):
+    """
+    The primary could not open the port that a worker asked for.
+
+    @ivar errno: The kernel's error number, such as C{errno.EADDRINUSE}.
+    @ivar reason: What the number means, in words.
+    """
+
+    def __init__(self, errno: int, reason: str = "") -> None:
+        self.errno = errno
+        self.reason = reason or os.strerror(errno)
+        super().__init__(errno, self.reason)
+
+    def __str__(self) -> str:
+        return f"[Errno {self.errno}] {self.reason}"
+
+
+class ChannelError(ClusterError):
+    """
+    The channel between the primary and a worker failed.
+    """
+
+
+class ChannelClosed(ChannelError):
+    """
+    The channel is closed: the process at its other end exited or left.
+    """
+
+
+class MalformedBox(ChannelError):
+    """
+    The other side sent bytes that are no AMP box, or a box that breaks the
+    rules of the command it names; the channel cannot be used any further.
+    """
+
+
+class FailedToStart(ClusterError):
+    """
+    A worker ended before its program ran, and none had run before it, so
+    starting it again cannot help; its output says what is wrong.
+
+    @ivar workerID: Which worker.
+    @ivar ending: How it ended, in words.
+    """
+
+    def __init__(self, workerID: int, ending: str) -> None:
+        self.workerID = workerID
+        self.ending = ending
+        super().__init__(
+            f"worker {workerID} ended before its program was running ({ending})"
+        )
+
+
+class ImpossibleTransition(ClusterError):
+    """
+    What was asked for, or reported, is not possible in the worker's state.
+    """

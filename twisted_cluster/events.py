@@ -1,0 +1,44 @@
+"""
+What happened, as records: the facts that observers of a cluster are given.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class ListeningAddress:
+    """
+    Where a worker listens, as Node's C{'listening'} event tells it.
+
+    @ivar address: The address as it was asked for: an IP address, an absolute
+        path, or C{None} for every address.
+    @ivar port: The real port number, -1 for a path.
+    @ivar addressType: 4 or 6 for TCP, -1 for a path, C{"udp4"} or C{"udp6"}.
+    """
+
+    address: str | None
+    port: int
+    addressType: int | str
+
+
+@frozen(kw_only=True)
+class WorkerExit:
+    """
+    How a worker's process ended: exactly one of the two is set, or neither
+    when the process could not be started at all.
+
+    @ivar code: Its exit status.
+    @ivar signal: The name of the signal that ended it, such as C{"SIGKILL"}.
+    """
+
+    code: int | None
+    signal: str | None
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"killed by {self.signal}"
+        if self.code is not None:
+            return f"exit status {self.code}"
+        return "it could not be started"

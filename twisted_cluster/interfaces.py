@@ -1,0 +1,225 @@
+"""
+Where the sides of the package meet.
+
+The primary's side (C{_primary}), the worker's side (C{_worker}), the edge to
+Twisted and the kernel (C{_reactor}) and the views (C{_ops}) never import each
+other.  Each is given what it needs, and knows it only by one of these
+interfaces; C{_run} puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+from twisted.internet.interfaces import IProcessProtocol, IProtocol, ITransport
+from zope.interface import Attribute, Interface
+
+from twisted_cluster.listening import ListenRequest, Loan
+from twisted_cluster.settings import WorkerProgram
+
+# -- between the wire and the kernel
+
+
+class IDescriptorTransport(ITransport):
+    """
+    A stream transport that carries file descriptors beside the bytes.
+    """
+
+    def writeWithDescriptors(data: bytes, descriptors: Sequence[int]) -> None:
+        """
+        Write C{data}, with C{descriptors} attached to its first byte.
+
+        The caller keeps the descriptors, and keeps them open until the other
+        side has answered: they are queued by number, and until the answer
+        nobody else is known to hold them.
+
+        @param data: At least one byte.
+        @param descriptors: At most 253 of them, what Linux takes at once.
+        """
+
+
+class IDescriptorProtocol(IProtocol):
+    """
+    What a L{IDescriptorTransport} delivers to.
+    """
+
+    def descriptorsReceived(descriptors: list[int]) -> None:
+        """
+        A group of descriptors arrived; the bytes that it was attached to begin
+        in the next C{dataReceived}, or began in the same one.
+
+        @param descriptors: The group; shorter than what was sent, down to
+            empty, if this process had no room for all of it.  They are
+            close-on-exec, and the protocol owns them and closes them.
+        """
+
+
+# -- on the primary's side
+
+
+@frozen(eq=False)
+class AcceptedConnection:
+    """
+    A connection that the primary accepted and that no worker has taken yet.
+
+    @ivar descriptor: The primary's descriptor of it.  Whoever holds this
+        object closes it, once, when a worker took the connection or nobody can.
+    @ivar inode: The socket's inode number: the same in every process, so that
+        a worker can tell whether the descriptor it received is the one meant.
+    """
+
+    descriptor: int
+    inode: int
+
+
+class IConnectionReceiver(Interface):
+    """
+    Where an accepting port delivers.
+    """
+
+    def connectionsAccepted(connections: list[AcceptedConnection]) -> None:
+        """
+        The port accepted these, in this order, in one turn of the reactor.
+        The receiver owns them.
+        """
+
+
+class IOpenPort(Interface):
+    """
+    A port that the primary has opened.
+    """
+
+    descriptor: int = Attribute("The descriptor to duplicate for a worker.")
+    boundAddress: object = Attribute(
+        "What the kernel says it is bound to, as C{getsockname} returns it."
+    )
+
+    def startAccepting() -> None:
+        """
+        Accept connections from now on.  Nothing happens if it does so already,
+        or if the port is one to share.
+        """
+
+    def stopAccepting() -> None:
+        """
+        Leave new connections in the kernel's backlog.
+        """
+
+    def close() -> None:
+        """
+        Close the port, and remove what it left in the file system.
+        """
+
+
+class IPortOpener(Interface):
+    """
+    The primary's way to the kernel's ports.
+    """
+
+    def openForHandoff(
+        request: ListenRequest, receiver: IConnectionReceiver
+    ) -> IOpenPort:
+        """
+        Open a port whose connections the primary accepts, once it is told to.
+
+        @raise ListenRefused: if the kernel refuses.  Nothing is left behind.
+        """
+
+    def openToShare(request: ListenRequest) -> IOpenPort:
+        """
+        Open a port on which the workers accept or receive themselves.
+
+        @raise ListenRefused: if the kernel refuses.  Nothing is left behind.
+        """
+
+
+class ISpawner(Interface):
+    """
+    The primary's way to processes.
+    """
+
+    def spawn(
+        process: IProcessProtocol,
+        program: WorkerProgram,
+        workerID: int,
+        stream: IDescriptorProtocol,
+        query: IDescriptorProtocol,
+    ) -> None:
+        """
+        Start a worker process, with two channels to it.
+
+        @param process: Represents it, and is told how it ends.
+        @param stream: Our end of the channel for everything that need not wait.
+        @param query: Our end of the channel on which the worker waits for each
+            answer.
+
+        @raise OSError: if no process could be started; then none of the
+            protocols was connected to anything.
+        """
+
+
+# -- on the worker's side
+
+
+class IBorrowedPort(Interface):
+    """
+    A port of an application in a worker, whose connections the primary accepts.
+    """
+
+    def takeConnections(descriptors: Sequence[int]) -> Sequence[int]:
+        """
+        Serve these connections.
+
+        @return: Positions in C{descriptors} of those that the port does not
+            take, because it is paused or closed.  The caller closes these; the
+            port owns the others.
+        """
+
+
+class IPrimaryPorts(Interface):
+    """
+    The primary's ports, as a worker's reactor borrows them.
+    """
+
+    def borrow(request: ListenRequest) -> Loan:
+        """
+        Ask the primary for a port, and wait for its answer.
+
+        Connections come only after L{startTaking}.
+
+        @raise ListenRefused: if there is no such port to be had: the kernel
+            refused, this worker has the same one already, or the primary is
+            gone.
+        """
+
+    def startTaking(loan: Loan, port: IBorrowedPort) -> None:
+        """
+        Connections of this loan go to C{port} from now on.
+        """
+
+    def stopTaking(loan: Loan) -> None:
+        """
+        No connections of this loan for now.
+        """
+
+    def giveBack(loan: Loan) -> None:
+        """
+        The port was closed; another one may be borrowed at the same address
+        when this returns.  Never raises: the primary may be gone.
+        """
+
+
+class IBlockingChannel(Interface):
+    """
+    A channel on which one waits for the answer.
+    """
+
+    def exchange(data: bytes) -> tuple[bytes, list[int]]:
+        """
+        Send C{data}, wait for bytes, and return them with the descriptors that
+        came with them, which the caller owns.  An empty C{data} only waits.
+
+        @raise ChannelClosed: if the other process is gone, or does not answer
+            in time.
+        """
