@@ -131,8 +131,9 @@ def _groups(
 
 def _mounts(read: ReadFile, *, isV1: bool) -> Iterator[tuple[str, str]]:
     """
-    Where the hierarchy with the cpu controller is mounted: which of its groups
-    is at which directory.
+    Where control groups of this version are mounted: which of its groups is at
+    which directory.  In the first version each controller can have a mount of
+    its own; those of others hold no files of the cpu controller's.
     """
     mounts = read("/proc/self/mountinfo")
     if mounts is None:
@@ -141,12 +142,8 @@ def _mounts(read: ReadFile, *, isV1: bool) -> Iterator[tuple[str, str]]:
     for line in mounts.splitlines():
         # id parent device root mountpoint options ... - type source options
         mount, _, system = line.partition(" - ")
-        fields, kind = mount.split(), system.split()
-        if len(fields) < 5 or len(kind) < 3:
-            continue
-        # In the first version each controller can have a mount of its own.
-        hasCPU = not isV1 or "cpu" in kind[2].split(",")
-        if hasCPU and kind[0] == ("cgroup" if isV1 else "cgroup2"):
+        fields, kind = mount.split(), system.partition(" ")[0]
+        if len(fields) > 4 and kind == ("cgroup" if isV1 else "cgroup2"):
             yield fields[3], fields[4]
 
 

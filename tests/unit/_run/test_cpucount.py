@@ -163,6 +163,15 @@ class CountWorkersTests(TestCase):
         files = v2("/docker/x/inner", mounts, _inner="100000 100000")
         self.assertEqual(count(files).workers, 1)
 
+    def test_outsideOfTheNamespace(self) -> None:
+        """
+        The name of a group that is outside of what can be seen leads nowhere
+        else in the file system.
+        """
+        files = v2("/../other", **{"": "400000 100000", "_.._other": "100000 100000"})
+        self.assertIn("/sys/fs/cgroup/../other/cpu.max", files)
+        self.assertEqual(count(files).workers, 4)
+
     def test_firstVersion(self) -> None:
         """
         The first version of control groups is understood, and its parents.
