@@ -1,0 +1,531 @@
+"""
+C{twistd cluster [options] TARGET [ARGS]}: the command line of a primary.
+
+Everything is checked while the options are parsed, before anything is
+daemonized; nothing listens and nothing is started before the service is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+from twisted.application.service import IService, IServiceMaker
+from twisted.logger import Logger
+from twisted.plugin import getPlugins
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+from twisted.python.util import gidFromString, uidFromString
+
+from twisted_cluster._run.bindings import parseBinding
+from twisted_cluster._run.cpucount import countWorkers
+from twisted_cluster._run.interpreter import currentInterpreterFlags, workerEnvironment
+from twisted_cluster._run.orders import WorkerOrders
+from twisted_cluster._run.target import (
+    AttributeTarget,
+    PluginTarget,
+    Target,
+    resolveTarget,
+)
+from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.listening import ListenRequest
+from twisted_cluster.settings import (
+    ClusterSettings,
+    HandoffSettings,
+    SchedulingPolicy,
+    SupervisionSettings,
+    WorkerProgram,
+)
+
+TAPNAME = "cluster"
+AUTO = "auto"
+CHILD_MODULE = "twisted_cluster._run.child"
+
+SETTING_OF_OPTION = {
+    "workers": "workers",
+    "policy": "policy",
+    "threshold": "supervision.threshold",
+    "killtime": "supervision.killTime",
+    "minrestartdelay": "supervision.minRestartDelay",
+    "maxrestartdelay": "supervision.maxRestartDelay",
+    "queue-limit": "handoff.queueLimit",
+    "window": "handoff.window",
+    "uid": "program.uid",
+    "gid": "program.gid",
+}
+"""
+Which option sets which field of L{ClusterSettings}.
+
+C{uid} and C{gid} reach the worker in its orders, and C{program} has none: a
+worker starts as who the primary is, and becomes the other after its privileged
+start.
+"""
+
+SETTINGS_WITHOUT_OPTION = frozenset(
+    {
+        # These follow from the target, and from where the primary was started.
+        "program.arguments",
+        "program.environment",
+        "program.cwd",
+        # The primary always reads what workers write: it may be a daemon.
+        "program.inheritOutput",
+    }
+)
+
+OPTIONS_WITHOUT_SETTING = frozenset({"bind", "listen", "help", "version"})
+
+_SYNOPSIS = "[options] TARGET [ARGS]"
+
+_EXPLANATION = """
+TARGET is what every worker runs, unchanged:
+  web, dns, ...         an installed twistd plugin, with its own options
+  site.tac              a file that defines an application
+  app.py, bin/app       a Python program that runs its own reactor
+  -- -m package.module  the same, as a module
+  package.module:name   a service, an application, a callable that takes the
+                        reactor, or (with --listen) a web resource
+
+Whatever they listen on is opened by this process, which hands each connection
+to one of them in turn, and replaces those that end.
+
+Examples:
+  twistd -n cluster --workers 4 web --listen tcp:8080 --path .
+  twistd -n cluster -w auto site.tac
+  twistd -n cluster --listen tcp:8080 package.module:resource
+  twistd cluster --uid www --gid www --bind tcp:80 app.py --port 80
+  twistd -n cluster -w 2 -- -m package.module --port 8080
+"""
+
+
+# -- what options mean
+
+
+def _workers(text: str) -> int | str:
+    if text == AUTO:
+        return text
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"give a whole number of workers, from 1, or {AUTO}: {text!r}")
+    return number
+
+
+def _policy(text: str) -> SchedulingPolicy:
+    try:
+        return SchedulingPolicy(text)
+    except ValueError:
+        names = " or ".join(policy.value for policy in SchedulingPolicy)
+        raise ValueError(f"give {names}: {text!r}") from None
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"give a whole number, from 1: {text!r}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ValueError(f"give a number of seconds: {text!r}")
+    return number
+
+
+def _firstDelay(text: str) -> float:
+    """
+    Like L{_seconds}; but someone may have meant Python's C{-m}.
+    """
+    if re.fullmatch(r"[^\W\d]\w*(\.\w+)*", text):
+        raise ValueError(
+            f"give a number of seconds: {text!r}; to run a module, write -- before it: "
+            f"-- -m {text}"
+        )
+    number = _seconds(text)
+    if number == 0:
+        raise ValueError("give more than 0 seconds")
+    return number
+
+
+def _user(text: str) -> int:
+    try:
+        return int(uidFromString(text))
+    except (KeyError, ValueError):
+        raise ValueError(f"there is no user {text!r}") from None
+
+
+def _group(text: str) -> int:
+    try:
+        return int(gidFromString(text))
+    except (KeyError, ValueError):
+        raise ValueError(f"there is no group {text!r}") from None
+
+
+class Options(UsageOptions):
+    """
+    The options of C{twistd cluster}.
+
+    @ivar target: What the workers run, once the options are parsed.
+    @ivar settings: The settings that the options make, likewise.
+    @ivar bindings: What to listen on early, likewise.
+    @ivar countedHow: How C{auto} counted the workers; empty if it did not.
+    """
+
+    synopsis = _SYNOPSIS
+    # What there is to say needs its line breaks: see getUsage.
+    longdesc = ""
+
+    target: Target
+    settings: ClusterSettings
+    bindings: tuple[ListenRequest, ...]
+    countedHow = ""
+
+    optParameters = [
+        [
+            "workers",
+            "w",
+            None,
+            (
+                "How many workers to run, or auto: as many as this process may use CPUs. "
+                "[default: the environment's WEB_CONCURRENCY, else auto]"
+            ),
+            _workers,
+        ],
+        [
+            "policy",
+            None,
+            None,
+            (
+                "Who accepts connections. rr: this process, and hands them to the workers "
+                "in turn. none: the workers, as the kernel will have it. "
+                "[default: the environment's TWISTED_CLUSTER_SCHED_POLICY, else rr]"
+            ),
+            _policy,
+        ],
+        [
+            "uid",
+            None,
+            None,
+            (
+                "The user, by name or number, that the workers become; this process does "
+                "not, so that they can have privileged ports."
+            ),
+            _user,
+        ],
+        [
+            "gid",
+            None,
+            None,
+            "The group likewise. If not given, the user's own.",
+            _group,
+        ],
+        [
+            "threshold",
+            "t",
+            1.0,
+            "How long, in seconds, a worker has to live to be replaced at once.",
+            _seconds,
+        ],
+        [
+            "killtime",
+            "k",
+            5.0,
+            "How long, in seconds, a worker may take to end before it is killed.",
+            _seconds,
+        ],
+        [
+            "minrestartdelay",
+            "m",
+            1.0,
+            (
+                "How long, in seconds, to wait before replacing a worker that did not live "
+                "that long; doubled each time in a row."
+            ),
+            _firstDelay,
+        ],
+        [
+            "maxrestartdelay",
+            "M",
+            3600.0,
+            "How long, in seconds, to wait at most.",
+            _seconds,
+        ],
+        [
+            "queue-limit",
+            None,
+            1024,
+            "How many connections to keep for a port while no worker can take them.",
+            _count,
+        ],
+        [
+            "window",
+            None,
+            1024,
+            "How many connections may be on their way to one worker.",
+            _count,
+        ],
+    ]
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        """
+        @param environment: Where defaults come from, and what workers inherit.
+        """
+        UsageOptions.__init__(self)
+        self._environment = environment
+        self._directory = os.getcwd()
+        self._target: str | None = None
+        self._arguments: tuple[str, ...] = ()
+        self["bind"] = []
+        self["listen"] = []
+
+    def opt_bind(self, description: str) -> None:
+        """
+        An endpoint to open before any worker runs, for example tcp:80: when
+        they listen on it, it is there. Can be given more than once.
+        """
+        self["bind"].append(description)
+
+    def opt_listen(self, description: str) -> None:
+        """
+        An endpoint to serve a web resource on, for example tcp:8080; only if
+        TARGET is one. Can be given more than once.
+        """
+        self["listen"].append(description)
+
+    def parseArgs(self, target: str | None = None, *arguments: str) -> None:
+        """
+        Take the target, and leave everything behind it to it.
+        """
+        self._target = target
+        self._arguments = arguments
+
+    def postOptions(self) -> None:
+        """
+        Check everything, and make the settings.
+        """
+        _requirePlatform()
+        if self._target is None:
+            raise UsageError(
+                "say what to run: a twistd plugin, a .tac file, a script, "
+                "-- -m MODULE or package.module:attribute"
+            )
+        try:
+            self._takeDefaults()
+            self.target = self._resolve(self._target)
+            self.bindings = tuple(
+                parseBinding(description, self._runDirectory())
+                for description in self["bind"]
+            )
+            self.settings = self._makeSettings()
+        except ConfigurationError as problem:
+            raise UsageError(str(problem)) from problem
+
+    # -- help
+
+    def getSynopsis(self) -> str:
+        """
+        Leave the target's place to the target when it has a synopsis itself.
+        """
+        self.synopsis = _SYNOPSIS if self.subCommand is None else "[options]"
+        return super().getSynopsis()
+
+    def getUsage(self, width: int | None = None) -> str:
+        """
+        Add the explanation as it is: Twisted would make one paragraph of it.
+        """
+        usage = super().getUsage(width)
+        return usage if hasattr(self, "subOptions") else usage + _EXPLANATION
+
+    # -- defaults and the outer command's options
+
+    def _takeDefaults(self) -> None:
+        self._takeDefault("workers", "WEB_CONCURRENCY", _workers, AUTO)
+        self._takeDefault("policy", "TWISTED_CLUSTER_SCHED_POLICY", _policy, "rr")
+        if self["workers"] == AUTO:
+            count = countWorkers()
+            self["workers"] = count.workers
+            self.countedHow = count.reason
+
+    def _takeDefault(
+        self, name: str, variable: str, read: Callable[[str], object], otherwise: str
+    ) -> None:
+        """
+        Take an option that was not given from the environment.
+        """
+        if self[name] is not None:
+            return
+        try:
+            self[name] = read(self._environment.get(variable) or otherwise)
+        except ValueError as problem:
+            raise UsageError(
+                f"the environment variable {variable}: {problem}"
+            ) from problem
+
+    def _outer(self, name: str) -> Any:
+        """
+        An option of C{twistd} or C{twist}, which have not all the same ones.
+        """
+        return None if self.parent is None else self.parent.get(name)
+
+    def _runDirectory(self) -> str:
+        """
+        Where the program will be when it runs.
+        """
+        return os.path.abspath(
+            os.path.join(self._directory, self._outer("rundir") or "")
+        )
+
+    def _reactorName(self) -> str | None:
+        """
+        The reactor that C{--reactor} chose, unless any worker has it anyway.
+        """
+        # twist has both, and there "reactor" is the reactor itself.
+        name = self._outer("reactorName") or self._outer("reactor")
+        return None if name in (None, "default", "cluster") else str(name)
+
+    # -- the target
+
+    def _resolve(self, name: str) -> Target:
+        plugins = {plugin.tapname: plugin for plugin in getPlugins(IServiceMaker)}
+        target = resolveTarget(name, self._arguments, plugins, self._directory)
+        if isinstance(target, PluginTarget):
+            if target.tapname == TAPNAME:
+                raise UsageError("a cluster cannot run another cluster")
+            self._checkWith(plugins[target.tapname], target)
+        if self["listen"] and not isinstance(target, AttributeTarget):
+            raise UsageError(
+                "--listen is only for a web resource (package.module:attribute); "
+                f"{name} says itself where it listens, so write its options behind it"
+            )
+        for description in self["listen"]:
+            # Only to have what is wrong with it said now.
+            parseBinding(description, self._runDirectory())
+        return target
+
+    def _checkWith(self, plugin: IServiceMaker, target: PluginTarget) -> None:
+        """
+        Have a plugin check its own arguments, or show its own help.
+        """
+        # Its synopsis comes behind ours, and its usage instead of ours.
+        self.subCommand = target.tapname
+        options = cast(Any, plugin).options()
+        options.parent = self
+        self.subOptions = options
+        options.parseOptions(list(target.arguments))
+        # The worker parses them again, for a service of its own.
+        del self.subOptions
+
+    # -- the settings
+
+    def _makeSettings(self) -> ClusterSettings:
+        return ClusterSettings(
+            program=WorkerProgram(
+                arguments=(
+                    *currentInterpreterFlags(),
+                    "-m",
+                    CHILD_MODULE,
+                    *self._makeOrders().toWords(),
+                ),
+                environment=workerEnvironment(
+                    self._environment, sys.path, self._directory
+                ),
+                cwd=self._directory,
+            ),
+            workers=self["workers"],
+            policy=self["policy"],
+            supervision=SupervisionSettings(**self._given("supervision")),
+            handoff=HandoffSettings(**self._given("handoff")),
+        )
+
+    def _given(self, record: str) -> dict[str, Any]:
+        """
+        The fields of one of the settings' records that options set.
+        """
+
+        def fields() -> Iterator[tuple[str, Any]]:
+            for option, setting in SETTING_OF_OPTION.items():
+                owner, _, name = setting.rpartition(".")
+                if owner == record:
+                    yield name, self[option]
+
+        return dict(fields())
+
+    def _makeOrders(self) -> WorkerOrders:
+        if self._outer("chroot"):
+            raise UsageError(
+                "--chroot cannot be used with cluster: workers are started behind it, "
+                "where no Python is"
+            )
+        uid, gid = self._identity()
+        rundir = self._runDirectory()
+        return WorkerOrders(
+            kind=self.target.kind,
+            program=self.target.program,
+            reactor=self._reactorName(),
+            uid=uid,
+            gid=gid,
+            rundir=None if rundir == self._directory else rundir,
+            umask=self._outer("umask"),
+            listen=tuple(self["listen"]),
+        )
+
+    def _identity(self) -> tuple[int | None, int | None]:
+        uid, gid = self["uid"], self["gid"]
+        if uid in (None, os.geteuid()) and gid in (None, os.getegid()):
+            return None, None
+        if os.geteuid() != 0:
+            raise UsageError(
+                "only root can give its workers another user or group; start as root, "
+                "or without --uid and --gid"
+            )
+        if self._outer("uid") is not None or self._outer("gid") is not None:
+            raise UsageError(
+                "twistd's own --uid and --gid would leave this process without the "
+                "right to give its workers others; use only those of cluster"
+            )
+        return uid, gid
+
+
+def _requirePlatform() -> None:
+    """
+    Refuse where descriptors cannot be handed to other processes.
+    """
+    if not hasattr(socket, "AF_UNIX") or not hasattr(socket, "SCM_RIGHTS"):
+        raise UsageError(
+            "this platform cannot hand connections from one process to another "
+            "(it has no UNIX sockets that carry descriptors), so there can be no cluster"
+        )
+
+
+# -- the service
+
+_log = Logger()
+
+
+def makeService(options: Options) -> IService:
+    """
+    Make the primary.  Nothing listens and no worker runs until it is started.
+    """
+    # Whoever asks for help need not wait for the whole primary to be imported.
+    from twisted_cluster._run.service import ClusterService
+
+    if options.countedHow:
+        _log.info(
+            "workers: {workers}, counted: {reason}",
+            workers=options.settings.workers,
+            reason=options.countedHow,
+        )
+    return cast(IService, ClusterService(options.settings, options.bindings))
