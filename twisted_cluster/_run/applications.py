@@ -40,7 +40,7 @@ def loadTac(path: str) -> Componentized:
     with io.open_code(path) as file:
         source = file.read()
     code = compile(source, path, "exec", dont_inherit=True)
-    exec(code, namespace)  # noqa: S102
+    exec(code, namespace)
     application = namespace.get("application")
     if not _isApplication(application):
         raise TargetError(

@@ -24,7 +24,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from zope.interface import classImplements, implementer
+from zope.interface import directlyProvides, implementer
 
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.listening import ListenRequest, PortKind
@@ -135,6 +135,9 @@ class PortRecorder:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
+        # The classes of those reactors also connect, which nobody who listens
+        # asks for: so not the class, but each of its objects says it is one.
+        directlyProvides(self, IReactorTCP, IReactorSSL, IReactorUNIX)
         self.requests: list[ListenRequest] = []
 
     def listenTCP(
@@ -189,8 +192,3 @@ class PortRecorder:
     def _record(self, request: ListenRequest) -> _NoPort:
         self.requests.append(request)
         return _NoPort()
-
-
-# Said outside of the class: those reactors also connect, and this one does not.
-for _interface in (IReactorTCP, IReactorSSL, IReactorUNIX):
-    classImplements(PortRecorder, _interface)

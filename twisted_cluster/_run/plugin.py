@@ -174,6 +174,20 @@ def _group(text: str) -> int:
         raise ValueError(f"there is no group {text!r}") from None
 
 
+def _reading(option: str, read: Callable[[str], object]) -> Callable[[str], object]:
+    """
+    Have a message about a wrong value begin with the option's name.
+    """
+
+    def coerce(text: str) -> object:
+        try:
+            return read(text)
+        except ValueError as problem:
+            raise UsageError(f"--{option}: {problem}") from problem
+
+    return coerce
+
+
 class Options(UsageOptions):
     """
     The options of C{twistd cluster}.
@@ -202,7 +216,7 @@ class Options(UsageOptions):
                 "How many workers to run, or auto: as many as this process may use CPUs. "
                 "[default: the environment's WEB_CONCURRENCY, else auto]"
             ),
-            _workers,
+            _reading("workers", _workers),
         ],
         [
             "policy",
@@ -213,7 +227,7 @@ class Options(UsageOptions):
                 "in turn. none: the workers, as the kernel will have it. "
                 "[default: the environment's TWISTED_CLUSTER_SCHED_POLICY, else rr]"
             ),
-            _policy,
+            _reading("policy", _policy),
         ],
         [
             "uid",
@@ -223,28 +237,28 @@ class Options(UsageOptions):
                 "The user, by name or number, that the workers become; this process does "
                 "not, so that they can have privileged ports."
             ),
-            _user,
+            _reading("uid", _user),
         ],
         [
             "gid",
             None,
             None,
             "The group likewise. If not given, the user's own.",
-            _group,
+            _reading("gid", _group),
         ],
         [
             "threshold",
             "t",
             1.0,
             "How long, in seconds, a worker has to live to be replaced at once.",
-            _seconds,
+            _reading("threshold", _seconds),
         ],
         [
             "killtime",
             "k",
             5.0,
             "How long, in seconds, a worker may take to end before it is killed.",
-            _seconds,
+            _reading("killtime", _seconds),
         ],
         [
             "minrestartdelay",
@@ -254,28 +268,28 @@ class Options(UsageOptions):
                 "How long, in seconds, to wait before replacing a worker that did not live "
                 "that long; doubled each time in a row."
             ),
-            _firstDelay,
+            _reading("minrestartdelay", _firstDelay),
         ],
         [
             "maxrestartdelay",
             "M",
             3600.0,
             "How long, in seconds, to wait at most.",
-            _seconds,
+            _reading("maxrestartdelay", _seconds),
         ],
         [
             "queue-limit",
             None,
             1024,
             "How many connections to keep for a port while no worker can take them.",
-            _count,
+            _reading("queue-limit", _count),
         ],
         [
             "window",
             None,
             1024,
             "How many connections may be on their way to one worker.",
-            _count,
+            _reading("window", _count),
         ],
     ]
 
@@ -284,6 +298,9 @@ class Options(UsageOptions):
         @param environment: Where defaults come from, and what workers inherit.
         """
         UsageOptions.__init__(self)
+        for name in ("bind", "listen"):
+            # Twisted shows the docstrings, line breaks and all.
+            self.docs[name] = " ".join(self.docs[name].split())
         self._environment = environment
         self._directory = os.getcwd()
         self._target: str | None = None

@@ -239,7 +239,7 @@ def _runScript(orders: WorkerOrders) -> None:
     with io.open_code(path) as file:
         source = file.read()
     code = compile(source, path, "exec", dont_inherit=True)
-    exec(code, main.__dict__)  # noqa: S102
+    exec(code, main.__dict__)
 
 
 def _runModule(orders: WorkerOrders) -> None:
