@@ -43,6 +43,8 @@ class Fleet:
     @ivar _stopped: Fires when the last worker has ended; C{None} while this is
         not stopping.
     @ivar _nextLook: The timer for facts that change with time alone.
+    @ivar _looking: Whether steps are being taken.
+    @ivar _lookAgain: Whether facts have changed meanwhile.
     """
 
     _log = Logger()
@@ -68,6 +70,8 @@ class Fleet:
         self._notBefore: dict[int, float] = {}
         self._stopped: Deferred[None] | None = None
         self._nextLook: IDelayedCall | None = None
+        self._looking = False
+        self._lookAgain = False
 
     def start(self) -> None:
         """
@@ -160,6 +164,23 @@ class Fleet:
         """
         if self._failed and self._stopped is None:
             return
+        if self._looking:
+            # A step of the look that is going on had a consequence at once.
+            self._lookAgain = True
+            return
+        self._looking = True
+        try:
+            self._lookOnce()
+            while self._lookAgain:
+                self._lookAgain = False
+                self._lookOnce()
+        finally:
+            self._looking = False
+
+    def _lookOnce(self) -> None:
+        """
+        One comparison, and its steps.
+        """
         if self._nextLook is not None and self._nextLook.active():
             self._nextLook.cancel()
         facts = Facts(
@@ -172,6 +193,9 @@ class Fleet:
         )
         for step in reconcile(facts, self._clock.seconds()):
             self._take(step)
+            if self._lookAgain:
+                # The other steps follow from facts that are no longer true.
+                break
         if self._stopped is not None and not self._cluster.workers:
             if not self._stopped.called:
                 self._stopped.callback(None)

@@ -7,7 +7,6 @@ Puts the worker's parts together, and runs the program that the words describe.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
 from typing import Any
@@ -56,9 +55,9 @@ def bootWorker() -> None:
     primary = os.getppid()
     stream, query = channelsFromEnvironment()
     dieWith(primary)
-    # A terminal sends SIGINT to the whole group; the primary decides what
-    # becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal signals the whole group of the process in its foreground, and so
+    # do others; what becomes of the workers is for the primary to decide.
+    os.setpgid(0, 0)
     boot = Boot(QueryClient(BlockingChannel(query)))
     boot.announce()
 
