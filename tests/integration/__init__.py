@@ -1,0 +1,3 @@
+"""
+Tests of whole clusters: real processes, real sockets, real clients.
+"""
