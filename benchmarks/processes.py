@@ -232,12 +232,13 @@ def readNotes(folder: Path) -> dict[int, dict[str, Any]]:
 
 @contextmanager
 def spawned(
-    competitor: Competitor, folder: Path
+    competitor: Competitor, folder: Path, stopSeconds: float = STOP_SECONDS
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path, int]]:
     """
     Run the command of a competitor, in a folder of its own, while in the
     context.
 
+    @param stopSeconds: How long it may take to end.
     @return: The process, the folder for its notes, and its port.
     @raise ServerFailed: at the end, if the processes did not all end when the
         first one was asked to.  Then they have been killed.
@@ -260,14 +261,14 @@ def spawned(
         yield process, notes, port
     except BaseException as e:
         try:
-            stop(process, competitor.name)
+            stop(process, competitor.name, stopSeconds)
         except ServerFailed as alsoFailed:
             raise ServerFailed(f"{e}\n{alsoFailed}") from e
         raise
-    stop(process, competitor.name)
+    stop(process, competitor.name, stopSeconds)
 
 
-def stop(process: subprocess.Popen[bytes], name: str) -> None:
+def stop(process: subprocess.Popen[bytes], name: str, seconds: float) -> None:
     """
     Ask a process to end, and see that its children and whole session do.
 
@@ -280,7 +281,7 @@ def stop(process: subprocess.Popen[bytes], name: str) -> None:
         return sorted({*sessionMembers(process.pid), *filter(isAlive, children)})
 
     process.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + seconds
     while (process.poll() is None or left()) and time.monotonic() < deadline:
         time.sleep(0.005)
     stubborn = left()
@@ -292,6 +293,7 @@ def stop(process: subprocess.Popen[bytes], name: str) -> None:
             continue
     process.wait()
     if stubborn:
+        waitFor(lambda: not left(), lambda: True, "the killed are gone", STOP_SECONDS)
         raise ServerFailed(f"{name}: did not end when asked to: {stubborn}")
 
 
@@ -341,7 +343,9 @@ def parseStat(stat: str) -> tuple[str, int]:
 
 
 @contextmanager
-def running(competitor: Competitor) -> Iterator[RunningServer]:
+def running(
+    competitor: Competitor, stopSeconds: float = STOP_SECONDS
+) -> Iterator[RunningServer]:
     """
     Have a competitor serve while in the context.
 
@@ -362,7 +366,7 @@ def running(competitor: Competitor) -> Iterator[RunningServer]:
 
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
-        with spawned(competitor, folder) as (process, notes, port):
+        with spawned(competitor, folder, stopSeconds) as (process, notes, port):
             try:
                 waitFor(
                     allServe,
