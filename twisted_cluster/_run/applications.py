@@ -56,14 +56,15 @@ def loadAttribute(reference: str) -> object:
 
     @raise TargetError: if the module has no such attribute.
     """
-    module, _, attribute = reference.partition(":")
+    name, _, attribute = reference.partition(":")
+    module = importlib.import_module(name)
     try:
-        return reduce(getattr, attribute.split("."), importlib.import_module(module))
+        return reduce(getattr, attribute.split("."), cast(object, module))
     except AttributeError as problem:
-        # One that the module raised itself is the program's own failure.
-        if problem.__traceback__ is None or problem.__traceback__.tb_next is not None:
-            raise
-        raise TargetError(f"{reference} does not exist: {problem}") from problem
+        where = getattr(module, "__file__", None) or "builtin"
+        raise TargetError(
+            f"{reference} does not exist: {problem} ({where})"
+        ) from problem
 
 
 def applicationFor(

@@ -29,6 +29,8 @@ from zope.interface import directlyProvides, implementer
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.listening import ListenRequest, PortKind
 
+_ADVICE = "write for example tcp:80, tcp6:80 or unix:/run/site.sock"
+
 
 def parseBinding(description: str, directory: str) -> ListenRequest:
     """
@@ -49,12 +51,11 @@ def parseBinding(description: str, directory: str) -> ListenRequest:
             failures[0].raiseException()
     except Exception as problem:
         raise ConfigurationError(
-            f"cannot bind {description!r}: {_inWords(problem)}"
+            f"cannot bind {description!r}: {_inWords(problem)}; {_ADVICE}"
         ) from problem
     if len(recorder.requests) != 1:
         raise ConfigurationError(
-            f"cannot bind {description!r}: it is no TCP or UNIX port; "
-            "write for example tcp:80, tcp6:80 or unix:/run/site.sock"
+            f"cannot bind {description!r}: it is no TCP or UNIX port; {_ADVICE}"
         )
     return recorder.requests[0]
 

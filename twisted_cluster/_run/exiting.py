@@ -37,7 +37,8 @@ def exitNonZero(reactor: object, code: int = 1) -> None:
         with suppress(ReactorNotRunning):
             core.stop()
 
-    atexit.register(_endWith, code)
+    # As late as possible: see below.
+    core.addSystemEventTrigger("after", "shutdown", atexit.register, _endWith, code)
     core.callWhenRunning(stop)
 
 
@@ -46,7 +47,7 @@ def _endWith(code: int) -> None:
     End the process, as the last function that runs at exit.
 
     Functions registered with L{atexit} run in the reverse order, so this one,
-    registered late, comes first; it runs the others itself, as nothing can
+    registered last, comes first; it runs the others itself, as nothing can
     come after it.
     """
     atexit.unregister(_endWith)
