@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT), str(DOCS)]
 
 from inventories import PYTHON, TWISTED, writeInventories  # noqa: E402
 
+from twisted_cluster._run.plugin import Options  # noqa: E402
 from twisted_cluster._supervision.lifecycle import TRANSITIONS  # noqa: E402
 
 _setup = configparser.ConfigParser()
@@ -108,9 +109,22 @@ def _tabulateLifecycle(page: Path) -> None:
     page.write_text("\n".join(lines) + "\n")
 
 
+# -- the options, as the command itself explains them
+
+
+def _explainOptions(page: Path) -> None:
+    """
+    Write the command's help, as a terminal of 80 columns shows it.
+    """
+    options = Options(environment={})
+    usage = options.getUsage(width=80).lstrip()
+    page.write_text(f"Usage: twistd [options] cluster {options.synopsis}\n{usage}")
+
+
 GENERATED.mkdir(parents=True, exist_ok=True)
 _documentAPI(GENERATED / "html" / "api")
 _tabulateLifecycle(GENERATED / "lifecycle.inc")
+_explainOptions(GENERATED / "options.txt")
 
 html_extra_path = ["_build/generated/html"]
 intersphinx_mapping = {
