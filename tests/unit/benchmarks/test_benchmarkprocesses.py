@@ -22,10 +22,12 @@ from benchmarks.processes import (
     running,
 )
 
-# Leave a note, and stay.
+# Leave a note, which appears when it is complete, and stay.
 SERVE = (
     "import os, pathlib, signal, sys;"
-    "(pathlib.Path(sys.argv[1]) / str(os.getpid())).write_text('{}');"
+    "unfinished = pathlib.Path(sys.argv[1]) / '.unfinished';"
+    "unfinished.write_text('{}');"
+    "unfinished.rename(unfinished.with_name(str(os.getpid())));"
     "signal.pause()"
 )
 
