@@ -196,9 +196,9 @@ class Fleet:
             if self._lookAgain:
                 # The other steps follow from facts that are no longer true.
                 break
-        if self._stopped is not None and not self._cluster.workers:
-            if not self._stopped.called:
-                self._stopped.callback(None)
+        stopping = self._stopped
+        if stopping is not None and not (self._cluster.workers or stopping.called):
+            stopping.callback(None)
 
     def _take(self, step: Step) -> None:
         """

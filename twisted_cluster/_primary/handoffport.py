@@ -214,7 +214,7 @@ class HandoffPort:
         """
         taker.worker.handOff(taker.loan, connections).addCallbacks(
             self._answered,
-            self._lost,
+            self._unanswered,
             callbackArgs=(taker, connections),
             errbackArgs=(taker, connections),
         ).addErrback(
@@ -245,18 +245,30 @@ class HandoffPort:
         if self._queue:
             self._dispatch()
 
-    def _lost(
+    def _unanswered(
         self, failure: Failure, taker: _Taker, connections: list[AcceptedConnection]
     ) -> None:
         """
-        The worker is gone, and did not say that it took these.
+        The worker is gone, and did not say that it took these; or it failed.
         """
-        failure.trap(ChannelClosed)
         taker.underway -= len(connections)
-        taker.welcoming = False
-        self._update(taker)
-        self._putBack(connections)
-        self._dispatch()
+        if failure.check(ChannelClosed):
+            taker.welcoming = False
+            self._update(taker)
+            self._putBack(connections)
+        else:
+            self._log.failure(
+                "worker {id} failed to take {count} connections",
+                failure,
+                id=taker.id,
+                count=len(connections),
+            )
+            # It may serve some of them, so nobody else must.
+            for connection in connections:
+                os.close(connection.descriptor)
+        # Not at once: a lost channel fails the latest first, and what was sent
+        # earlier has to be back at the front before anything goes out again.
+        self._clock.callLater(0, self._dispatch)
 
     def _putBack(self, connections: list[AcceptedConnection]) -> None:
         """
