@@ -4,6 +4,7 @@ Tests for L{twisted_cluster._run.applications}.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -20,6 +21,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
+from tests.unit._run.scratch import scratchDirectory
 from twisted_cluster._run import applications
 from twisted_cluster._run.applications import (
     CallingService,
@@ -145,7 +147,12 @@ class CallingServiceTests(SynchronousTestCase):
         ignored.
         """
         called: list[object] = []
-        self.started(lambda reactor: called.append(reactor) or 5)
+
+        def target(reactor: object) -> int:
+            called.append(reactor)
+            return 5
+
+        self.started(target)
         self.assertEqual(called, [self.reactor])
 
     def test_raises(self) -> None:
@@ -232,7 +239,7 @@ class LoadingTests(SynchronousTestCase):
         An attribute is found, also one of an attribute.
         """
         self.module(thing=ModuleType("inner"))
-        sys.modules["loadedbythetest"].thing.deep = 5  # type: ignore[attr-defined]
+        sys.modules["loadedbythetest"].thing.deep = 5
         self.assertEqual(loadAttribute("loadedbythetest:thing.deep"), 5)
 
     def test_noAttribute(self) -> None:
@@ -249,7 +256,7 @@ class LoadingTests(SynchronousTestCase):
         """
         Write a C{.tac} file.
         """
-        path = self.mktemp()
+        path = os.path.join(scratchDirectory(self), "site.tac")
         with open(path, "w", encoding="utf-8") as file:
             file.write(source)
         return path

@@ -15,6 +15,8 @@ from textwrap import dedent
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit._run.scratch import scratchDirectory
+
 TWISTD = "from twisted.scripts.twistd import run; import sys; sys.exit(run())"
 TWIST = (
     "from twisted.application.twist._twist import Twist; import sys; "
@@ -86,7 +88,7 @@ class ExitNonZeroTests(SynchronousTestCase):
         """
         Install a plugin whose service fails.
         """
-        self.directory = os.path.realpath(self.mktemp())
+        self.directory = scratchDirectory(self)
         plugins = os.path.join(self.directory, "twisted", "plugins")
         os.makedirs(plugins)
         for path, content in [

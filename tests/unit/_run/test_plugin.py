@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -18,12 +18,13 @@ import attrs
 import twisted.web.tap  # noqa: F401
 from twisted.application.reactors import IReactorInstaller
 from twisted.application.service import IService, IServiceMaker
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.plugin import getPlugins
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit._run.scratch import scratchDirectory
 from twisted_cluster._run import plugin
 from twisted_cluster._run.cpucount import CPUCount
 from twisted_cluster._run.orders import ProgramKind, WorkerOrders
@@ -51,8 +52,7 @@ class OptionsCase(SynchronousTestCase):
         Enter the directory.
         """
         before = os.getcwd()
-        self.directory = os.path.realpath(self.mktemp())
-        os.makedirs(self.directory)
+        self.directory = scratchDirectory(self)
         os.chdir(self.directory)
         self.addCleanup(os.chdir, before)
         self.environment: dict[str, str] = {}
@@ -306,11 +306,12 @@ class TargetTests(OptionsCase):
         """
         C{--help} behind a plugin's name is the plugin's help.
         """
-        self.patch(sys, "stdout", io.StringIO())
+        output = io.StringIO()
+        self.patch(sys, "stdout", output)
         with self.assertRaises(SystemExit) as caught:
             self.parse("-w", "2", "web", "--help")
         self.assertEqual(caught.exception.code, 0)
-        shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+        shown = output.getvalue()
         self.assertIn("outer cluster [options] web [web options]\n", shown)
         self.assertIn("--notracebacks", shown)
 
@@ -361,13 +362,14 @@ class OuterCommandTests(OptionsCase):
         The chosen reactor does, from twistd and from twist, which name the
         option differently; and none that a worker has anyway.
         """
-        for outer, expected in [
+        cases: list[tuple[dict[str, object], str | None]] = [
             ({"reactor": "asyncio"}, "asyncio"),
             ({"reactorName": "asyncio", "reactor": object()}, "asyncio"),
             ({"reactorName": "default"}, None),
             ({"reactor": "cluster"}, None),
-        ]:
-            self.outer = dict(outer)
+        ]
+        for outer, expected in cases:
+            self.outer = outer
             self.assertEqual(self.ordersOf("web").reactor, expected)
 
     def test_surroundings(self) -> None:
@@ -472,8 +474,9 @@ class MakeServiceTests(OptionsCase):
         How C{auto} counted is logged; nothing is if it did not.
         """
         events: list[Any] = []
-        globalLogPublisher.addObserver(events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        observer = cast(ILogObserver, events.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
         makeService(self.parse("-w", "2", "web"))
         self.assertEqual(events, [])
         self.patch(

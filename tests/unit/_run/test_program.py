@@ -15,6 +15,7 @@ from textwrap import dedent
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit._run.scratch import scratchDirectory
 from twisted_cluster._run import program
 from twisted_cluster._run.interpreter import SYS_PATH_VARIABLE
 from twisted_cluster.errors import ConfigurationError, NotAWorker
@@ -85,8 +86,7 @@ class ProgramCase(SynchronousTestCase):
         """
         Make the directory.
         """
-        self.directory = os.path.realpath(self.mktemp())
-        os.makedirs(self.directory)
+        self.directory = scratchDirectory(self)
 
     def write(self, name: str, source: str) -> str:
         """

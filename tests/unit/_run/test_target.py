@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit._run.scratch import scratchDirectory
 from twisted_cluster._run.orders import ProgramKind
 from twisted_cluster._run.target import (
     AttributeTarget,
@@ -35,8 +36,7 @@ class ResolveTargetTests(SynchronousTestCase):
         """
         Make a directory to be in.
         """
-        self.directory = FilePath(os.path.abspath(self.mktemp()))
-        self.directory.makedirs()
+        self.directory = FilePath(scratchDirectory(self))
 
     def file(self, name: str, content: bytes = b"") -> str:
         """
