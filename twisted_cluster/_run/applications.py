@@ -119,15 +119,30 @@ def _kindOf(target: object) -> str:
 
 def _resourceToServe(target: object, name: str) -> object:
     resource = _resourceOf(target)
-    if resource is None and callable(getattr(target, "resource", None)):
-        # As a Klein application has it.
-        resource = _resourceOf(cast(Callable[[], object], target.resource)())  # type: ignore[attr-defined]
+    # As a Klein application has it; or the method itself, or a class: what
+    # twistd web --class takes.
+    for maker in (getattr(target, "resource", None), target):
+        if resource is None and _canBeCalled(maker):
+            resource = _resourceOf(cast(Callable[[], object], maker)())
     if resource is None:
         raise TargetError(
             f"{name} is {_kindOf(target)}, not a web resource; --listen is only "
             "for those"
         )
     return resource
+
+
+def _canBeCalled(maker: object) -> bool:
+    """
+    Whether something can be called with no arguments.
+    """
+    if not callable(maker):
+        return False
+    try:
+        inspect.signature(maker).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _resourceOf(target: object) -> object | None:
