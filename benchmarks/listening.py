@@ -10,10 +10,9 @@ else knows when.  So the children of the primary are polled every half milliseco
 and the time begins when one is there; it ends when C{listenTCP} has returned in the
 program, which writes the time down.  The same program by itself is measured in the
 very same way, as the child of a small launcher, so that what the polling misses is
-missed of both.  In a worker this includes what the bootstrap adds, in both the
-reading of the code and of the settings; it does not include what the primary needs
-to start, which is shown by itself: C{to spawn} is from the command until the
-child is there.
+missed of both.  In a worker this includes everything that the bootstrap adds.
+It does not include what the primary needs to start, which is shown by itself:
+C{to spawn} is from the command until the child is there.
 
 How to read it: each cell is least/median/greatest, of all listens, and of all starts.
 To be met: the median listen in a worker is below 1 ms, and the median
