@@ -35,7 +35,7 @@ def serialize(box: Mapping[bytes, bytes]) -> bytes:
     """
     if not box:
         raise ValueError("AMP has no empty boxes")
-    parts = []
+    parts: list[bytes] = []
     for key, value in box.items():
         if not 0 < len(key) <= KEY_LIMIT:
             raise ValueError(f"AMP has no keys of {len(key)} bytes: {key!r}")
@@ -65,6 +65,13 @@ class BoxReader:
         self._box: Box = {}
         self._size = 0
         self._rest = b""
+
+    @property
+    def isInsideBox(self) -> bool:
+        """
+        Whether the beginning of a box was read that is not complete yet.
+        """
+        return bool(self._box or self._rest)
 
     def feed(self, data: bytes) -> list[Box]:
         """

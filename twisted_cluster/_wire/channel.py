@@ -106,7 +106,8 @@ class Channel(Protocol):
 
         @return: Fires with the answer's arguments; fails with one of the
             command's declared errors, L{amp.RemoteAmpError}, or, when the
-            channel is lost first, L{ChannelClosed}.
+            channel is lost first, L{ChannelClosed}; or at once with whatever is
+            wrong with the arguments, of which nothing was sent then.
         """
         answered: Deferred[dict[str, Any]] = Deferred()
         if not self.connected:
@@ -114,8 +115,13 @@ class Channel(Protocol):
             return answered
         self._lastTag += 1
         tag = b"%x" % (self._lastTag,)
-        self._questions[tag] = _Question(command, answered)
-        self._send({amp.COMMAND: command.commandName, amp.ASK: tag}, command, arguments)
+        box = {amp.COMMAND: command.commandName, amp.ASK: tag}
+        try:
+            self._send(box, command.makeArguments, arguments)
+        except Exception:
+            answered.errback(Failure())
+        else:
+            self._questions[tag] = _Question(command, answered)
         return answered
 
     def tell(self, command: type[amp.Command], **arguments: Any) -> None:
@@ -124,7 +130,8 @@ class Channel(Protocol):
         closed, nothing happens.
         """
         if self.connected:
-            self._send({amp.COMMAND: command.commandName}, command, arguments)
+            box = {amp.COMMAND: command.commandName}
+            self._send(box, command.makeArguments, arguments)
 
     def channelLost(self, reason: Failure) -> None:
         """
@@ -162,6 +169,8 @@ class Channel(Protocol):
         try:
             for box in self._reader.feed(data):
                 self._boxReceived(box)
+            if len(self._arrived) > self._reader.isInsideBox:
+                raise MalformedBox("descriptors came without a box that names them")
         except MalformedBox as e:
             self._log.error("the other side broke the wire's rules: {error}", error=e)
             self.transport.loseConnection()
@@ -185,23 +194,25 @@ class Channel(Protocol):
     # -- sending
 
     def _send(
-        self, box: Box, command: type[amp.Command], arguments: dict[str, Any]
+        self,
+        box: Box,
+        make: Callable[[dict[str, Any], Channel], Box],
+        objects: dict[str, Any],
     ) -> None:
         """
-        Put a command's box together and write it.
+        Put a box together and write it, with the descriptors that are among the
+        objects.
         """
-        box.update(command.makeArguments(arguments, self))
-        self._write(box)
-
-    def _write(self, box: Box) -> None:
-        """
-        Write a box, with the descriptors that were attached to it.
-        """
-        descriptors, self._attached = self._attached, ()
-        if descriptors:
-            self.transport.writeWithDescriptors(serialize(box), descriptors)
-        else:
-            self.transport.write(serialize(box))
+        try:
+            box.update(make(objects, self))
+            data = serialize(box)
+            if self._attached:
+                self.transport.writeWithDescriptors(data, self._attached)
+            else:
+                self.transport.write(data)
+        finally:
+            # Those of a box that could not be sent must not go with the next.
+            self._attached = ()
 
     # -- receiving
 
@@ -236,21 +247,31 @@ class Channel(Protocol):
             self._answerError(tag, amp.UNHANDLED_ERROR_CODE, "Unhandled Command")
             return
         command, responder = self._responders[name]
-        try:
-            arguments = command.parseArguments(box, self)
-        except Exception as e:
-            raise MalformedBox(f"arguments of {name!r}: {e!r}") from e
+        arguments = self._parse(box, command.parseArguments)
         try:
             answer = responder(self, **arguments)
+            if isinstance(answer, Deferred):
+                answer.addCallback(self._answer, tag, command).addErrback(
+                    self._responderFailed, tag, command
+                )
+            else:
+                self._answer(answer, tag, command)
         except Exception:
             self._responderFailed(Failure(), tag, command)
-            return
-        if isinstance(answer, Deferred):
-            answer.addCallback(self._answer, tag, command).addErrback(
-                self._responderFailed, tag, command
-            )
-        else:
-            self._answer(answer, tag, command)
+
+    def _parse(
+        self, box: Box, parse: Callable[[Box, Channel], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """
+        Take a box apart.  If that fails, its descriptors are nobody's yet, even
+        if they were claimed.
+        """
+        group = self._claimable
+        try:
+            return parse(box, self)
+        except Exception as e:
+            self._claimable = group
+            raise MalformedBox(f"the values of a box: {e!r}") from e
 
     def _answer(
         self, answer: dict[str, Any], tag: bytes | None, command: type[amp.Command]
@@ -259,9 +280,7 @@ class Channel(Protocol):
         Send what a responder returned.
         """
         if tag is not None and self.connected:
-            box = {amp.ANSWER: tag}
-            box.update(command.makeResponse(answer, self))
-            self._write(box)
+            self._send({amp.ANSWER: tag}, command.makeResponse, answer)
 
     def _responderFailed(
         self, failure: Failure, tag: bytes | None, command: type[amp.Command]
@@ -269,9 +288,10 @@ class Channel(Protocol):
         """
         Answer with a declared error, or log an exception that nobody declared.
         """
-        declared = failure.check(*command.allErrors)
+        errors: dict[type[Exception], bytes] = command.allErrors  # type: ignore[attr-defined]
+        declared = failure.check(*errors)
         if declared is not None:
-            self._answerError(tag, command.allErrors[declared], str(failure.value))
+            self._answerError(tag, errors[declared], failure.getErrorMessage())
             return
         self._log.failure(
             "the responder of {name!r} failed", failure, name=command.commandName
@@ -283,12 +303,15 @@ class Channel(Protocol):
         Answer that something went wrong.
         """
         if tag is not None and self.connected:
-            self._write(
-                {
-                    amp.ERROR: tag,
-                    amp.ERROR_CODE: code,
-                    amp.ERROR_DESCRIPTION: description.encode()[:1024],
-                }
+            words = description.encode("utf-8", "backslashreplace")[:1024]
+            self.transport.write(
+                serialize(
+                    {
+                        amp.ERROR: tag,
+                        amp.ERROR_CODE: code,
+                        amp.ERROR_DESCRIPTION: words,
+                    }
+                )
             )
 
     def _question(self, tag: bytes) -> _Question:
@@ -306,10 +329,10 @@ class Channel(Protocol):
         """
         question = self._question(box[amp.ANSWER])
         try:
-            answer = question.command.parseResponse(box, self)
-        except Exception as e:
-            question.answered.errback(Failure(MalformedBox(f"an answer: {e!r}")))
-            raise MalformedBox(f"an answer: {e!r}") from e
+            answer = self._parse(box, question.command.parseResponse)
+        except MalformedBox:
+            question.answered.errback(Failure())
+            raise
         question.answered.callback(answer)
 
     def _errorReceived(self, box: Box) -> None:
@@ -319,11 +342,13 @@ class Channel(Protocol):
         question = self._question(box[amp.ERROR])
         code = box.get(amp.ERROR_CODE, amp.UNKNOWN_ERROR_CODE)
         description = box.get(amp.ERROR_DESCRIPTION, b"").decode("utf-8", "replace")
-        declared = question.command.reverseErrors.get(code)
-        question.answered.errback(
-            Failure(
-                amp.RemoteAmpError(code, description)
-                if declared is None
-                else declared(description)
-            )
-        )
+        error: Exception = amp.RemoteAmpError(code, description)
+        errors: dict[bytes, type[Exception]] = question.command.reverseErrors  # type: ignore[attr-defined]
+        declared = errors.get(code)
+        if declared is not None:
+            try:
+                error = declared(description)
+            except Exception:
+                # It cannot be made from its words alone; then it stays general.
+                self._log.failure("no {declared} from its words", declared=declared)
+        question.answered.errback(Failure(error))

@@ -8,16 +8,14 @@ primary never blocks, and answers whenever its reactor turns.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from twisted.protocols import amp
 
 from twisted_cluster._wire.boxes import Box, BoxReader, serialize
-from twisted_cluster._wire.channel import DESCRIPTORS_KEY
 from twisted_cluster._wire.descriptors import closeAll
-from twisted_cluster.errors import MalformedBox
+from twisted_cluster.errors import ChannelClosed, MalformedBox
 from twisted_cluster.interfaces import IBlockingChannel
 
 
@@ -30,7 +28,8 @@ class QueryClient:
         self._channel = channel
         self._reader = BoxReader()
         self._lastTag = 0
-        self._arrived: deque[list[int]] = deque()
+        self._arrived: list[int] | None = None
+        self._broken = False
 
     def ask(self, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
         """
@@ -39,24 +38,44 @@ class QueryClient:
         @return: The answer's arguments; descriptors among them are the caller's.
 
         @raise ChannelClosed: if the primary is gone, or does not answer in time.
+        @raise MalformedBox: if what it answers has no meaning; every further
+            question fails with L{ChannelClosed} then.
         @raise amp.RemoteAmpError: if the primary could not do what was asked.
         """
+        if self._broken:
+            raise ChannelClosed("the primary broke the wire's rules")
         self._lastTag += 1
         tag = b"%x" % (self._lastTag,)
         box: Box = {amp.COMMAND: command.commandName, amp.ASK: tag}
         box.update(command.makeArguments(arguments, self))
-        data = serialize(box)
+        try:
+            return self._read(self._exchange(serialize(box)), tag, command)
+        except MalformedBox:
+            # Whatever comes next on this channel cannot be trusted either.
+            self._broken = True
+            raise
+        finally:
+            closeAll(self.claimDescriptors())
+
+    def _exchange(self, data: bytes) -> Box:
+        """
+        Send a question, and collect what comes until it is one whole box.
+        """
         while True:
             received, descriptors = self._channel.exchange(data)
             data = b""
             if descriptors:
-                self._arrived.append(descriptors)
-            for answer in self._reader.feed(received):
-                return self._read(answer, tag, command)
+                if self._arrived is not None:
+                    closeAll(descriptors)
+                    raise MalformedBox("a second group of descriptors")
+                self._arrived = descriptors
+            boxes = self._reader.feed(received)
+            if boxes:
+                if len(boxes) > 1 or self._reader.isInsideBox:
+                    raise MalformedBox("more than one answer")
+                return boxes[0]
 
-    def _read(
-        self, box: Box, tag: bytes, command: type[amp.Command]
-    ) -> dict[str, Any]:
+    def _read(self, box: Box, tag: bytes, command: type[amp.Command]) -> dict[str, Any]:
         """
         Check that a box is the answer to the question, and take it apart.
         """
@@ -67,12 +86,14 @@ class QueryClient:
             )
         if box.get(amp.ANSWER) != tag:
             raise MalformedBox("this is no answer to what was asked")
+        arrived = self._arrived
         try:
             response: dict[str, Any] = command.parseResponse(box, self)
-            return response
-        finally:
-            if DESCRIPTORS_KEY in box:
-                closeAll(self.claimDescriptors())
+        except Exception as e:
+            # Nobody is given them now, even if they were claimed.
+            self._arrived = arrived
+            raise MalformedBox(f"the values of an answer: {e!r}") from e
+        return response
 
     def attachDescriptors(self, descriptors: Sequence[int]) -> None:
         """
@@ -84,4 +105,5 @@ class QueryClient:
         """
         Take those that came with the answer.
         """
-        return self._arrived.popleft() if self._arrived else []
+        claimed, self._arrived = self._arrived, None
+        return claimed or []

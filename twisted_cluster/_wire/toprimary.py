@@ -9,7 +9,7 @@ on the stream channel and have no answer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.protocols.amp import Boolean, Command, Integer, String, Unicode
 
@@ -65,7 +65,7 @@ class GiveBack(Command):
     """
 
     arguments = [(b"loan", Integer()), (b"leaving", Boolean())]
-    response: list[tuple[bytes, Any]] = []
+    response: ClassVar[list[tuple[bytes, Any]]] = []
 
 
 class Running(Command):
