@@ -15,9 +15,10 @@ import socket
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from twisted.internet import abstract, main
-from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -36,6 +37,8 @@ _RECEIVE_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 # The kernel cannot take the message now, but may later.  ETOOMANYREFS: more
 # descriptors of this user are on their way than one process may have open.
 _LATER = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
+
+_OTHER_END_CLOSED = frozenset({errno.EPIPE, errno.ECONNRESET})
 
 RETRY_DELAY = 0.01
 """
@@ -70,6 +73,13 @@ def receive(channel: socket.socket) -> tuple[bytes, list[int] | None]:
     return data, list(descriptors)
 
 
+@implementer(IAddress)
+class _NoAddress:
+    """
+    What an end of a socket pair has instead of an address.
+    """
+
+
 @implementer(IDescriptorTransport)
 class DescriptorTransport(abstract.FileDescriptor):
     """
@@ -79,14 +89,19 @@ class DescriptorTransport(abstract.FileDescriptor):
     nearly always, and asking the reactor first would cost two system calls and
     a turn for each box.
 
+    @ivar reactor: Provides C{IReactorFDSet} and C{IReactorTime}.
     @ivar _waiting: What the kernel did not take yet: bytes, with the
         descriptors that belong to the first of them.
     @ivar _retrying: Whether a timer is going to try again.
+    @ivar _unheard: Whether the other end is closed, so that nothing that is
+        written is read any more.
     """
+
+    reactor: Any
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: Any,
         channel: socket.socket,
         protocol: IDescriptorProtocol,
     ) -> None:
@@ -99,6 +114,7 @@ class DescriptorTransport(abstract.FileDescriptor):
         self._protocol = protocol
         self._waiting: deque[tuple[bytes, Sequence[int]]] = deque()
         self._retrying = False
+        self._unheard = False
         self.connected = 1
 
     def open(self) -> None:
@@ -120,11 +136,11 @@ class DescriptorTransport(abstract.FileDescriptor):
         """
         return self._getLogPrefix(self._protocol)
 
-    def getHost(self) -> object:
+    def getHost(self) -> IAddress:
         """
         A socket pair has no address.
         """
-        return None
+        return _NoAddress()
 
     getPeer = getHost
 
@@ -169,6 +185,8 @@ class DescriptorTransport(abstract.FileDescriptor):
             return
         if len(descriptors) > DESCRIPTOR_LIMIT:
             raise ValueError(f"{len(descriptors)} descriptors in one message")
+        if self._unheard:
+            return
         self._waiting.append((data, descriptors))
         if len(self._waiting) == 1:
             lost = self._flush()
@@ -201,10 +219,7 @@ class DescriptorTransport(abstract.FileDescriptor):
                 self.startWriting()
                 return None
             except OSError as e:
-                if e.errno not in _LATER:
-                    return main.CONNECTION_LOST
-                self._tryAgainLater()
-                return None
+                return self._sendFailed(e)
             if sent == len(data):
                 self._waiting.popleft()
             else:
@@ -219,6 +234,24 @@ class DescriptorTransport(abstract.FileDescriptor):
             return self._socket.send(data)
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
         return self._socket.sendmsg([data], [rights])
+
+    def _sendFailed(self, error: OSError) -> Exception | None:
+        """
+        Decide what a failure of the system call means for the channel.
+
+        @return: Why it is lost, or C{None} if it is not, or not yet.
+        """
+        if error.errno in _LATER:
+            self._tryAgainLater()
+            return None
+        if error.errno in _OTHER_END_CLOSED and not self.disconnecting:
+            # What it wrote before is still to be read: its last answers.  After
+            # them comes the end of file, and that ends the channel.
+            self._unheard = True
+            self._waiting.clear()
+            self.stopWriting()
+            return None
+        return main.CONNECTION_LOST
 
     def _tryAgainLater(self) -> None:
         """
