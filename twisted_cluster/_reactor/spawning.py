@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 from twisted.internet.interfaces import IProcessProtocol
@@ -51,17 +52,15 @@ class Spawner:
         """
         Start a worker process, and connect both channels.
         """
-        ourStream, theirStream = socket.socketpair()
-        ourQuery, theirQuery = socket.socketpair()
-        try:
+        with ExitStack() as unlessStarted, ExitStack() as always:
+            ourStream, theirStream = socket.socketpair()
+            unlessStarted.callback(ourStream.close)
+            always.callback(theirStream.close)
+            ourQuery, theirQuery = socket.socketpair()
+            unlessStarted.callback(ourQuery.close)
+            always.callback(theirQuery.close)
             self._spawnProcess(process, program, workerID, theirStream, theirQuery)
-        except BaseException:
-            ourStream.close()
-            ourQuery.close()
-            raise
-        finally:
-            theirStream.close()
-            theirQuery.close()
+            unlessStarted.pop_all()
         DescriptorTransport(self._reactor, ourStream, stream).open()
         DescriptorTransport(self._reactor, ourQuery, query).open()
 
