@@ -9,13 +9,13 @@ import errno
 import os
 import socket
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
-from twisted.internet import tcp, udp, unix
+from twisted.internet import abstract, tcp, unix
 from twisted.internet.error import CannotListenError
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import DatagramProtocol, ServerFactory
+from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -37,11 +37,16 @@ message to a worker.
 
 EXHAUSTION_PAUSE = 0.1
 """
-Seconds until the next try after the process, or the machine, had no descriptor
-or no memory for one more connection.  It stays in the backlog meanwhile.
+Seconds until the next try after accepting failed, as it does when the process
+or the machine has no descriptor or no memory for one more connection.  It stays
+in the backlog meanwhile.
 """
 
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# One client's misfortune: the next connection may be accepted at once.
+_OF_ONE_CLIENT = frozenset({errno.ECONNABORTED, errno.EPERM, errno.EPROTO})
+
+# Twisted's ports have an attribute C{socket}, which hides the module.
+_Socket = socket.socket
 
 
 class _NoProtocols(ServerFactory):
@@ -64,14 +69,16 @@ class _AcceptingMixin:
 
     @ivar _receiver: Where connections go; C{None} for a port that is shared.
     @ivar _wanted: Whether to accept at all at present.
+    @ivar _created: The socket, from before it is bound.
     """
 
     _log = Logger()
     _receiver: IConnectionReceiver | None = None
     _wanted = False
+    _created: _Socket | None = None
 
     reactor: Any
-    socket: socket.socket
+    socket: _Socket
 
     @property
     def descriptor(self) -> int:
@@ -140,11 +147,26 @@ class _AcceptingMixin:
         self._log.warn(
             "{port} could not accept a connection: {error}", port=self, error=error
         )
-        if error.errno in _EXHAUSTED:
+        if error.errno not in _OF_ONE_CLIENT:
             # The connection stays in the backlog, so the port stays readable:
             # without a pause this would spin.
             self.stopReading()  # type: ignore[attr-defined]
             self.reactor.callLater(EXHAUSTION_PAUSE, self.startReading)
+
+    def createInternetSocket(self) -> _Socket:
+        """
+        Remember the socket, should it be bound and then cannot listen.
+        """
+        created: _Socket = super().createInternetSocket()  # type: ignore[misc]
+        self._created = created
+        return created
+
+    def abandon(self) -> None:
+        """
+        Leave nothing behind of a port that could not be opened.
+        """
+        if self._created is not None:
+            self._created.close()
 
     def close(self) -> None:
         """
@@ -171,23 +193,40 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         """
         Clean up, also if somebody else has removed the path already.
         """
-        if unix._inFilesystemNamespace(self._bindPath):
-            with suppress(FileNotFoundError):
-                os.unlink(self._bindPath)
-        if self.lockFile is not None:
-            self.lockFile.unlock()
+        _removePath(self._bindPath)
+        self._unlock()
         tcp.Port.connectionLost(self, reason)
+
+    def abandon(self) -> None:
+        """
+        Leave no path behind either, if it came as far as that.
+        """
+        created = self._created
+        if created is not None and created.fileno() != -1 and created.getsockname():
+            _removePath(self._bindPath)
+        super().abandon()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        """
+        Remove the lock file, if it is still there and ours.
+        """
+        if self.lockFile is not None and self.lockFile.locked:
+            with suppress(OSError, ValueError):
+                self.lockFile.unlock()
 
 
 @implementer(IOpenPort)
 class SharedDatagramPort:
     """
     A bound datagram socket that the primary keeps and the workers read.
+
+    @ivar path: What to remove when it is closed, if that is a path.
     """
 
     def __init__(self, bound: socket.socket, path: bytes) -> None:
         self._socket = bound
-        self._path = path
+        self.path = path
 
     @property
     def descriptor(self) -> int:
@@ -218,9 +257,7 @@ class SharedDatagramPort:
         Close the socket; the workers' duplicates of it go on.
         """
         self._socket.close()
-        if self._path and unix._inFilesystemNamespace(self._path):
-            with suppress(FileNotFoundError):
-                os.unlink(self._path)
+        _removePath(self.path)
 
 
 @implementer(IPortOpener)
@@ -270,9 +307,12 @@ class PortOpener:
                 request.interface,
                 self._reactor,
             )
-            port._reuseAddress = request.reuseAddress
+            port._reuseAddress = request.reuseAddress  # type: ignore[attr-defined]
         try:
-            port.startListening()
+            with ExitStack() as unlessOpened:
+                unlessOpened.callback(port.abandon)
+                port.startListening()
+                unlessOpened.pop_all()
         except CannotListenError as e:
             raise _refusal(e.socketError) from e
         except OSError as e:
@@ -285,7 +325,7 @@ class PortOpener:
         A UNIX port, whose path is free if it can be made free.
         """
         if not request.wantPID:
-            _removeStaleSocket(request.path)
+            _removeStaleSocket(request.path, socket.SOCK_STREAM)
         return AcceptingUNIXPort(
             request.path,
             _NoProtocols(),
@@ -301,20 +341,29 @@ class PortOpener:
         """
         address: Any
         if request.kind is PortKind.UNIX_DATAGRAM:
+            _removeStaleSocket(request.path, socket.SOCK_DGRAM)
             family, address = socket.AF_UNIX, request.path
         else:
-            port = udp.Port(request.port, DatagramProtocol(), request.interface)
-            family, address = port.addressFamily, (request.interface, request.port)
-        bound = socket.socket(family, socket.SOCK_DGRAM)
+            isIPv6 = abstract.isIPv6Address(request.interface)
+            family = socket.AF_INET6 if isIPv6 else socket.AF_INET
+            address = (request.interface, request.port)
         try:
-            bound.setblocking(False)
-            bound.bind(address)
-            if request.path and unix._inFilesystemNamespace(request.path):
-                os.chmod(request.path, request.mode)
+            bound = socket.socket(family, socket.SOCK_DGRAM)
         except OSError as e:
-            bound.close()
             raise _refusal(e) from e
-        return SharedDatagramPort(bound, request.path)
+        port = SharedDatagramPort(bound, b"")
+        try:
+            with ExitStack() as unlessOpened:
+                unlessOpened.callback(port.close)
+                bound.setblocking(False)
+                bound.bind(address)
+                port.path = request.path
+                if _isPath(request.path):
+                    os.chmod(request.path, request.mode)
+                unlessOpened.pop_all()
+        except OSError as e:
+            raise _refusal(e) from e
+        return port
 
 
 def _refusal(error: object) -> ListenRefused:
@@ -323,30 +372,49 @@ def _refusal(error: object) -> ListenRefused:
     """
     if isinstance(error, OSError) and error.errno is not None:
         return ListenRefused(error.errno, error.strerror or "")
+    if isinstance(error, OSError):
+        # Python refuses a path that is too long for the kernel by itself.
+        return ListenRefused(errno.EINVAL, str(error))
     # A lock file that somebody else holds: Twisted says so in words only.
     return ListenRefused(errno.EADDRINUSE, str(error))
 
 
-def _removeStaleSocket(path: bytes) -> None:
+def _isPath(name: bytes) -> bool:
+    """
+    Whether a UNIX socket of this name is in the file system.
+    """
+    return bool(name) and unix._inFilesystemNamespace(name)
+
+
+def _removePath(path: bytes) -> None:
+    """
+    Remove a socket's path, if it can be done: somebody else may have.
+    """
+    if _isPath(path):
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def _removeStaleSocket(path: bytes, kind: socket.SocketKind) -> None:
     """
     Remove the socket that a primary left which had no time to clean up.
 
     A path that nobody listens on any more refuses connections; one that is in
     use accepts them, or has a full backlog, and stays.
     """
-    if not unix._inFilesystemNamespace(path):
+    if not _isPath(path):
         return
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return
     except OSError:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
+            _removePath(path)
         except OSError:
             # In use (EAGAIN: its backlog is full), or not ours to judge.
             return
