@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-
 SAME_REQUEST = 1.0
 """
 Seconds within which a second signal is the first one, delivered twice: as it is
