@@ -302,6 +302,15 @@ class TargetTests(OptionsCase):
         self.assertIn("--notracebacks", options.getUsage())
         self.assertNotIn("--workers", options.getUsage())
 
+    def test_ownUsage(self) -> None:
+        """
+        What is wrong before a plugin's name is said below our own options.
+        """
+        options = Options(self.environment)
+        with self.assertRaises(UsageError):
+            options.parseOptions(["--bind", "tcp:http", "web"])
+        self.assertIn("--workers", options.getUsage())
+
     def test_pluginsHelp(self) -> None:
         """
         C{--help} behind a plugin's name is the plugin's help.

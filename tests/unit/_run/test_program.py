@@ -103,6 +103,8 @@ class ProgramCase(SynchronousTestCase):
         Run a process as a worker would be, inside the directory.
         """
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        # With it nothing would have to be done for output to come at once.
+        environment.pop("PYTHONUNBUFFERED", None)
         if sysPath is not None:
             environment[SYS_PATH_VARIABLE] = json.dumps(sysPath)
         return Finished(
@@ -230,6 +232,15 @@ class ScriptTests(ProgramCase):
         with open(path, "wb") as file:
             file.write(b"# -*- coding: latin-1 -*-\nprint(ascii('\xe9'))\n")
         self.assertEqual(self.run_("script", "--", path).output, "'\\xe9'\n")
+
+    def test_future(self) -> None:
+        """
+        A script has only the features of the future that it asks for itself.
+        """
+        path = self.write("app.py", "x: int = 1\nprint(__annotations__)\n")
+        self.assertEqual(
+            self.run_("script", "--", path).output, "{'x': <class 'int'>}\n"
+        )
 
     def test_linesAtOnce(self) -> None:
         """
