@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sequence
+from typing import cast
+from typing import Any
 
 from attrs import define
 from twisted.internet.interfaces import IReactorTime
@@ -177,7 +179,7 @@ class HandoffPort:
         """
         Whether one more connection may be on its way to this worker.
         """
-        return candidate.underway < self._settings.window  # type: ignore[attr-defined, no-any-return]
+        return cast("_Taker", candidate).underway < self._settings.window
 
     def _dispatch(self) -> None:
         """
@@ -186,7 +188,8 @@ class HandoffPort:
         """
         groups: dict[_Taker, list[AcceptedConnection]] = {}
         while self._queue:
-            taker: _Taker = self._policy.choose(self._queue[0], self._isFree)
+            # The policy knows only what we gave it.
+            taker: Any = self._policy.choose(self._queue[0], self._isFree)
             if taker is None:
                 break
             taker.underway += 1
