@@ -541,7 +541,7 @@ def makeService(options: Options) -> IService:
 
     if options.countedHow:
         _log.info(
-            "workers: {workers}, counted: {reason}",
+            "--workers auto: {reason}",
             workers=options.settings.workers,
             reason=options.countedHow,
         )
