@@ -1,0 +1,437 @@
+"""
+Tests of L{twisted_cluster._primary.porttable} and
+L{twisted_cluster._primary.sharedport}.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from attrs import evolve
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit._primary.borrowers import SteppedWorker
+from twisted_cluster._primary.handoffport import HandoffPort
+from twisted_cluster._primary.porttable import PortTable
+from twisted_cluster.errors import ListenRefused
+from twisted_cluster.listening import ListenRequest, Loan, PortKind
+from twisted_cluster.scheduling import RoundRobin
+from twisted_cluster.settings import HandoffSettings, SchedulingPolicy
+from twisted_cluster.testing.ports import (
+    FIRST_CHOSEN_PORT,
+    MemoryPort,
+    MemoryPortOpener,
+)
+
+TCP = ListenRequest(kind=PortKind.TCP, port=8080)
+CHOSEN = ListenRequest(kind=PortKind.TCP, port=0)
+UDP = ListenRequest(kind=PortKind.UDP, port=5353)
+PATH = ListenRequest(kind=PortKind.UNIX, path=b"/run/site.socket")
+
+
+class TableCase(SynchronousTestCase):
+    """
+    A table of ports, and two workers.
+    """
+
+    policy = SchedulingPolicy.RR
+
+    def setUp(self) -> None:
+        """
+        Make the table.
+        """
+        self.opener = MemoryPortOpener()
+        self.addCleanup(self.opener.close)
+        self.table = PortTable(
+            self.opener,
+            self.policy,
+            lambda: HandoffPort(RoundRobin(), HandoffSettings(), Clock()),
+        )
+        self.first, self.second = SteppedWorker(1), SteppedWorker(2)
+        self.addCleanup(self.first.die)
+        self.addCleanup(self.second.die)
+
+    def portOf(self, loan: Loan) -> MemoryPort:
+        """
+        The port that was lent.
+        """
+        [port] = [
+            port for port in self.opener.openPorts if port.descriptor == loan.descriptor
+        ]
+        return port
+
+    def assertRefused(
+        self, number: int, worker: SteppedWorker, request: ListenRequest
+    ) -> None:
+        """
+        The worker cannot have the port, for this reason.
+        """
+        refused = self.assertRaises(ListenRefused, self.table.lend, worker, request)
+        self.assertEqual(refused.errno, number)
+
+
+class LendingTests(TableCase):
+    """
+    Who gets which port.
+    """
+
+    def test_sharedByAddress(self) -> None:
+        """
+        The same address asked for by two workers is one port; the loans differ.
+        """
+        for request in (TCP, UDP, PATH):
+            first = self.table.lend(self.first, request)
+            second = self.table.lend(self.second, request)
+            self.assertEqual(first.descriptor, second.descriptor)
+            self.assertNotEqual(first.number, second.number)
+        self.assertEqual(len(self.opener.ports), 3)
+
+    def test_differentAddresses(self) -> None:
+        """
+        What differs in kind, interface, number or path is a port of its own.
+        """
+        requests = [
+            TCP,
+            evolve(TCP, port=8081),
+            evolve(TCP, interface="127.0.0.1"),
+            evolve(TCP, kind=PortKind.UDP),
+            PATH,
+            evolve(PATH, path=b"/run/other.socket"),
+        ]
+        for request in requests:
+            self.table.lend(self.first, request)
+        self.assertEqual([port.request for port in self.opener.ports], requests)
+
+    def test_detailsOfTheFirst(self) -> None:
+        """
+        What else a request says counts only when the port is opened.
+        """
+        self.table.lend(self.first, TCP)
+        self.table.lend(self.second, evolve(TCP, backlog=1, reuseAddress=False))
+        [port] = self.opener.ports
+        self.assertEqual(port.request, TCP)
+
+    def test_twiceByOneWorker(self) -> None:
+        """
+        A worker that asks for a port that it has is told that it is in use;
+        others can still have it.
+        """
+        for request in (TCP, UDP, PATH):
+            self.table.lend(self.first, request)
+            self.assertRefused(errno.EADDRINUSE, self.first, request)
+            self.table.lend(self.second, request)
+        self.assertEqual(len(self.opener.openPorts), 3)
+
+    def test_portZeroByIndex(self) -> None:
+        """
+        Each worker's first port 0 is one port, each one's second another.
+        """
+        firsts = [self.table.lend(self.first, CHOSEN) for _ in range(2)]
+        seconds = [self.table.lend(self.second, CHOSEN) for _ in range(3)]
+        self.assertEqual(
+            [loan.descriptor for loan in firsts],
+            [loan.descriptor for loan in seconds[:2]],
+        )
+        self.assertEqual(len({loan.descriptor for loan in seconds}), 3)
+
+    def test_portZeroByKind(self) -> None:
+        """
+        Ports 0 of different kinds or interfaces have nothing to do with each
+        other.
+        """
+        self.table.lend(self.first, CHOSEN)
+        self.table.lend(self.second, evolve(CHOSEN, interface="127.0.0.1"))
+        self.table.lend(self.second, evolve(CHOSEN, kind=PortKind.UDP))
+        self.assertEqual(len(self.opener.ports), 3)
+
+    def test_learntPort(self) -> None:
+        """
+        A worker that asks for the number that the kernel chose for another's
+        port 0 gets that port.
+        """
+        loan = self.table.lend(self.first, CHOSEN)
+        learnt = evolve(TCP, port=FIRST_CHOSEN_PORT)
+        self.assertEqual(
+            self.table.lend(self.second, learnt).descriptor, loan.descriptor
+        )
+        self.assertRefused(errno.EADDRINUSE, self.first, learnt)
+
+    def test_learntPortThenPortZero(self) -> None:
+        """
+        A worker that has the port by its number has used up this port 0.
+        """
+        self.table.lend(self.first, CHOSEN)
+        self.table.lend(self.second, evolve(TCP, port=FIRST_CHOSEN_PORT))
+        loan = self.table.lend(self.second, CHOSEN)
+        self.assertEqual(self.portOf(loan).boundAddress, ("", FIRST_CHOSEN_PORT + 1))
+
+    def test_failedOpen(self) -> None:
+        """
+        A port that the kernel refuses leaves nothing behind: the next attempt
+        is the first.
+        """
+        for number in (errno.EADDRINUSE, errno.EACCES):
+            self.opener.refuseNext(number)
+            self.assertRefused(number, self.first, TCP)
+        self.assertEqual(self.opener.ports, [])
+        self.table.lend(self.first, TCP)
+        self.assertEqual(len(self.opener.ports), 1)
+
+    def test_taken(self) -> None:
+        """
+        An address that another program has stays refused to all.
+        """
+        self.opener.openToShare(TCP)
+        self.assertRefused(errno.EADDRINUSE, self.first, TCP)
+        self.assertRefused(errno.EADDRINUSE, self.second, TCP)
+
+    def test_says(self) -> None:
+        """
+        The log tells the real port, once.
+        """
+        with capturedLogs() as events:
+            self.table.lend(self.first, CHOSEN)
+            self.table.lend(self.second, CHOSEN)
+            self.table.lend(self.second, PATH)
+        self.assertEqual(
+            [str(event["address"]) for event in events],
+            [f"tcp 0.0.0.0:{FIRST_CHOSEN_PORT}", "unix /run/site.socket"],
+        )
+
+
+class PolicyTests(TableCase):
+    """
+    Who accepts.
+    """
+
+    def test_handedOff(self) -> None:
+        """
+        The primary accepts on ports with connections, and hands them over.
+        """
+        for request in (TCP, PATH):
+            loan = self.table.lend(self.first, request)
+            self.assertFalse(loan.acceptsItself)
+            self.assertTrue(self.portOf(loan).isAccepting)
+            self.table.startTaking(self.first, loan.number)
+            [client] = self.portOf(loan).accept()
+            self.assertEqual(self.first.underway[-1], client.inode)
+
+    def test_datagrams(self) -> None:
+        """
+        Datagrams are received by the workers.
+        """
+        datagrams = ListenRequest(kind=PortKind.UNIX_DATAGRAM, path=b"/run/log")
+        for request in (UDP, datagrams):
+            loan = self.table.lend(self.first, request)
+            self.assertTrue(loan.acceptsItself)
+            self.assertFalse(self.portOf(loan).isAccepting)
+
+
+class SharingPolicyTests(TableCase):
+    """
+    With C{--policy none}.
+    """
+
+    policy = SchedulingPolicy.NONE
+
+    def test_shared(self) -> None:
+        """
+        The workers accept themselves; what they say of it changes nothing.
+        """
+        loan = self.table.lend(self.first, TCP)
+        self.assertTrue(loan.acceptsItself)
+        self.table.startTaking(self.first, loan.number)
+        self.table.workerChanged(self.first)
+        self.table.stopTaking(self.first, loan.number)
+        self.assertFalse(self.portOf(loan).isAccepting)
+
+    def test_closes(self) -> None:
+        """
+        The primary's descriptor is closed when the last worker closes its own.
+        """
+        loans = [self.table.lend(worker, TCP) for worker in (self.first, self.second)]
+        self.table.giveBack(self.first, loans[0].number, leaving=False)
+        self.assertEqual(len(self.opener.openPorts), 1)
+        self.table.giveBack(self.second, loans[1].number, leaving=False)
+        self.assertEqual(self.opener.openPorts, [])
+
+
+class ClosingTests(TableCase):
+    """
+    When a port is closed, and when it stays.
+    """
+
+    def test_lastCloses(self) -> None:
+        """
+        A port closes when the last worker that had it closes it; then it can be
+        opened anew.
+        """
+        first = self.table.lend(self.first, TCP)
+        second = self.table.lend(self.second, TCP)
+        self.table.giveBack(self.first, first.number, leaving=False)
+        self.assertTrue(self.opener.ports[0].isOpen)
+        self.table.giveBack(self.second, second.number, leaving=False)
+        self.assertFalse(self.opener.ports[0].isOpen)
+        self.table.lend(self.first, TCP)
+        self.assertEqual(len(self.opener.ports), 2)
+
+    def test_borrowAgain(self) -> None:
+        """
+        A worker that closed its port can borrow it again, with a new number.
+        """
+        self.table.lend(self.second, TCP)
+        before = self.table.lend(self.first, TCP)
+        self.table.giveBack(self.first, before.number, leaving=False)
+        after = self.table.lend(self.first, TCP)
+        self.assertEqual(after.descriptor, before.descriptor)
+        self.assertNotEqual(after.number, before.number)
+
+    def test_leaving(self) -> None:
+        """
+        A port that its worker closes because it is stopping stays open, keeps
+        accepting, and is its successor's, with those who waited.
+        """
+        loan = self.table.lend(self.first, TCP)
+        self.table.giveBack(self.first, loan.number, leaving=True)
+        [port] = self.opener.openPorts
+        [client] = port.accept()
+        successor = self.table.lend(self.second, TCP)
+        self.table.startTaking(self.second, successor.number)
+        self.assertEqual(self.second.underway, [client.inode])
+
+    def test_lost(self) -> None:
+        """
+        The ports of a worker that crashed stay open for its successor.
+        """
+        for request in (TCP, CHOSEN, UDP, PATH):
+            self.table.lend(self.first, request)
+        self.table.workerLost(self.first)
+        for request in (TCP, CHOSEN, UDP, PATH):
+            self.table.lend(self.second, request)
+        self.assertEqual(len(self.opener.openPorts), 4)
+
+    def test_keptThenClosed(self) -> None:
+        """
+        A port that stayed for a successor closes when that one closes it.
+        """
+        self.table.lend(self.first, TCP)
+        self.table.workerLost(self.first)
+        loan = self.table.lend(self.second, TCP)
+        self.table.giveBack(self.second, loan.number, leaving=False)
+        self.assertEqual(self.opener.openPorts, [])
+
+    def test_held(self) -> None:
+        """
+        A port that was opened early is lent as others are, and stays open when
+        all workers have closed it.
+        """
+        self.table.hold(TCP)
+        loan = self.table.lend(self.first, TCP)
+        [port] = self.opener.ports
+        self.assertEqual(loan.descriptor, port.descriptor)
+        self.table.giveBack(self.first, loan.number, leaving=False)
+        self.assertTrue(port.isOpen)
+
+    def test_heldPortZero(self) -> None:
+        """
+        An early port 0 is every worker's first.
+        """
+        self.table.hold(CHOSEN)
+        self.table.lend(self.first, CHOSEN)
+        self.table.lend(self.second, CHOSEN)
+        self.assertEqual(len(self.opener.ports), 1)
+
+    def test_holdRefused(self) -> None:
+        """
+        A port that cannot be opened early is reported, and can be tried again.
+        """
+        self.opener.refuseNext(errno.EACCES)
+        self.assertRaises(ListenRefused, self.table.hold, TCP)
+        self.table.hold(TCP)
+        self.assertEqual(len(self.opener.openPorts), 1)
+
+    def test_closeAll(self) -> None:
+        """
+        All ports can be closed, whoever has borrowed them; what their workers
+        say of them afterwards changes nothing.
+        """
+        loans = [self.table.lend(self.first, request) for request in (TCP, UDP)]
+        self.table.hold(PATH)
+        self.table.closeAll()
+        self.assertEqual(self.opener.openPorts, [])
+        for loan in loans:
+            self.table.giveBack(self.first, loan.number, leaving=False)
+            self.table.startTaking(self.first, loan.number)
+        self.table.workerChanged(self.first)
+        self.table.workerLost(self.first)
+
+
+class LateTests(TableCase):
+    """
+    What is said late about a loan, or by somebody else.
+    """
+
+    def test_backAlready(self) -> None:
+        """
+        A loan that ended cannot be given back, started or stopped again, even
+        if the same worker has the port anew.
+        """
+        old = self.table.lend(self.first, TCP)
+        self.table.workerLost(self.first)
+        new = self.table.lend(self.first, TCP)
+        self.table.giveBack(self.first, old.number, leaving=False)
+        self.table.startTaking(self.first, old.number)
+        self.assertTrue(self.opener.ports[0].isOpen)
+        self.opener.ports[0].accept()
+        self.assertEqual(self.first.underway, [])
+        self.table.startTaking(self.first, new.number)
+        self.table.stopTaking(self.first, old.number)
+        self.opener.ports[0].accept()
+        self.assertEqual(len(self.first.underway), 2)
+
+    def test_somebodyElses(self) -> None:
+        """
+        A worker can say nothing about another's loan.
+        """
+        loan = self.table.lend(self.first, TCP)
+        self.table.giveBack(self.second, loan.number, leaving=False)
+        self.table.startTaking(self.second, loan.number)
+        self.opener.ports[0].accept()
+        self.assertEqual(self.first.underway + self.second.underway, [])
+        self.table.startTaking(self.first, loan.number)
+        self.table.stopTaking(self.second, loan.number)
+        self.opener.ports[0].accept()
+        self.assertEqual(len(self.first.underway), 2)
+
+    def test_unknown(self) -> None:
+        """
+        A number that was never lent means nothing.
+        """
+        self.table.giveBack(self.first, 77, leaving=False)
+        self.table.startTaking(self.first, 77)
+        self.table.stopTaking(self.first, 77)
+        self.assertEqual(self.opener.ports, [])
+
+
+class WorkerChangeTests(TableCase):
+    """
+    Every port follows its workers' states.
+    """
+
+    def test_looks(self) -> None:
+        """
+        When a worker begins to run, all its ports have what waited sent.
+        """
+        self.first.mayTakeConnections = False
+        for request in (TCP, PATH):
+            loan = self.table.lend(self.first, request)
+            self.table.startTaking(self.first, loan.number)
+            self.portOf(loan).accept()
+        self.assertEqual(self.first.underway, [])
+        self.first.mayTakeConnections = True
+        self.table.workerChanged(self.second)
+        self.assertEqual(self.first.underway, [])
+        self.table.workerChanged(self.first)
+        self.assertEqual(len(self.first.underway), 2)
