@@ -1,0 +1,3 @@
+"""
+A sample application in a package.
+"""
