@@ -187,7 +187,10 @@ class ChannelPump:
 
     @ivar first: The transport of the first protocol.
     @ivar second: The transport of the second protocol.
+    @ivar patience: After how many steps two protocols talk too much.
     """
+
+    patience = 100_000
 
     def __init__(self, first: MemoryTransport, second: MemoryTransport) -> None:
         self.first = first
@@ -211,7 +214,7 @@ class ChannelPump:
 
         @raise RuntimeError: if the two protocols do not stop talking.
         """
-        for _ in range(1_000_000):
+        for _ in range(self.patience):
             if not self.step():
                 return
         raise RuntimeError("the protocols do not stop talking to each other")
