@@ -25,9 +25,7 @@ class BlockingChannel:
     The worker's end of the query channel.
     """
 
-    def __init__(
-        self, channel: socket.socket, timeout: float = ANSWER_TIMEOUT
-    ) -> None:
+    def __init__(self, channel: socket.socket, timeout: float = ANSWER_TIMEOUT) -> None:
         """
         @param channel: A connected UNIX stream socket; this object owns it.
         @param timeout: Seconds to wait for an answer.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import tcp, udp, unix
 from twisted.internet.error import CannotListenError
@@ -17,6 +17,11 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_cluster._reactor.conversation import (
+    Conversation,
+    ServedTCPConnection,
+    ServedUNIXConnection,
+)
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
@@ -36,8 +41,12 @@ class _BorrowingMixin:
     _loan: Loan | None = None
     _primaryPorts: IPrimaryPorts
 
-    addressFamily: int
-    socketType: int
+    # What the ports of Twisted's have that this is mixed into.
+    addressFamily: Any
+    socketType: Any
+    interface: Any
+    port: Any
+    reactor: Any
 
     def _request(self) -> ListenRequest:
         """
@@ -49,11 +58,7 @@ class _BorrowingMixin:
         """
         The exception that the application expects.
         """
-        return CannotListenError(
-            self.interface,  # type: ignore[attr-defined]
-            self.port,  # type: ignore[attr-defined]
-            error,
-        )
+        return CannotListenError(self.interface, self.port, error)
 
     def _borrow(self) -> socket.socket:
         """
@@ -96,8 +101,6 @@ class _BorrowedStreamMixin(_BorrowingMixin):
 
     _taking = False
 
-    socket: socket.socket
-    reactor: Any
     factory: Any
     transport: Any
     sessionno: int
@@ -121,6 +124,13 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         elif self._taking:
             self._taking = False
             self._primaryPorts.stopTaking(self._loan)
+
+    def doRead(self) -> None:
+        """
+        Accept, where the workers do that themselves.
+        """
+        with Conversation(self.reactor):
+            super().doRead()  # type: ignore[misc]
 
     def takeConnections(self, descriptors: Sequence[int]) -> Sequence[int]:
         """
@@ -157,9 +167,11 @@ class _BorrowedStreamMixin(_BorrowingMixin):
                 return
             number = self.sessionno
             self.sessionno = number + 1
-            protocol.makeConnection(
-                self.transport(connection, protocol, peer, self, number, self.reactor)
+            transport = self.transport(
+                connection, protocol, peer, self, number, self.reactor
             )
+            with Conversation(self.reactor):
+                protocol.makeConnection(transport)
         except BaseException:
             log.deferr()
 
@@ -182,13 +194,15 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         """
         Close this process's part.
         """
-        tcp.Port.connectionLost(self, reason)
+        tcp.Port.connectionLost(cast(tcp.Port, self), reason)
 
 
 class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
     """
     A TCP port in a worker.
     """
+
+    transport = ServedTCPConnection
 
     def _request(self) -> ListenRequest:
         """
@@ -230,6 +244,8 @@ class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
     primary's to make and to remove.
     """
 
+    transport = ServedUNIXConnection
+
     _shouldShutdown = False
 
     def _request(self) -> ListenRequest:
@@ -248,7 +264,7 @@ class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
         """
         A path has no interface.
         """
-        return CannotListenError(None, self._bindPath, error)  # type: ignore[arg-type]
+        return CannotListenError(None, self._bindPath, error)
 
     def startListening(self) -> None:
         """
@@ -274,6 +290,13 @@ class _BorrowedDatagramMixin(_BorrowingMixin):
     What is the same for UDP and UNIX datagram ports: every worker reads from
     the same socket, and the kernel chooses.
     """
+
+    def doRead(self) -> None:
+        """
+        Each datagram is a client's.
+        """
+        with Conversation(self.reactor):
+            super().doRead()  # type: ignore[misc]
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """
@@ -302,7 +325,7 @@ class BorrowedUDPPort(_BorrowedDatagramMixin, udp.Port):
         """
         Use the primary's socket.
         """
-        self._preexistingSocket = self._borrow()
+        self._preexistingSocket = self._borrow()  # type: ignore[assignment]
         super()._bindSocket()
 
 
@@ -331,7 +354,7 @@ class BorrowedUNIXDatagramPort(_BorrowedDatagramMixin, unix.DatagramPort):
         """
         A path has no interface.
         """
-        return CannotListenError(None, self.port, error)  # type: ignore[arg-type]
+        return CannotListenError(None, self.port, error)
 
     def _bindSocket(self) -> None:
         """

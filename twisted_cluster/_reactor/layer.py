@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from twisted.internet import main
-from twisted.internet.interfaces import IListeningPort
 from twisted.internet.posixbase import PosixReactorBase
 
 from twisted_cluster._reactor.borrowedport import (
@@ -26,16 +25,19 @@ from twisted_cluster._reactor.borrowedport import (
     BorrowedUNIXDatagramPort,
     BorrowedUNIXPort,
 )
+from twisted_cluster._reactor.conversation import ConversingReactor
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.interfaces import IPrimaryPorts
 
 
-class BorrowingReactorMixin:
+class BorrowingReactorMixin(ConversingReactor):
     """
     Over a C{PosixReactorBase}: ports come from the primary.
 
-    Connecting, adopting descriptors and spawning processes stay as they are,
-    and so does a port that asks for its own C{SO_REUSEPORT} socket.
+    Connecting, adopting descriptors and spawning processes stay as they are.
+    So do a port that asks for its own C{SO_REUSEPORT} socket, and one that is
+    opened while a client is being served; see
+    L{twisted_cluster._reactor.conversation}.
 
     @ivar primaryPorts: Where ports come from.
     """
@@ -52,13 +54,13 @@ class BorrowingReactorMixin:
 
     def listenTCP(
         self, port: Any, factory: Any, backlog: int = 50, interface: str = ""
-    ) -> IListeningPort:
+    ) -> Any:
         """
         @see: L{twisted.internet.interfaces.IReactorTCP.listenTCP}
         """
         borrowed = BorrowedTCPPort(port, factory, backlog, interface, self)
-        if getattr(borrowed, "_reusePort", False):
-            return super().listenTCP(  # type: ignore[misc, no-any-return]
+        if self.inConversation or getattr(borrowed, "_reusePort", False):
+            return super().listenTCP(  # type: ignore[misc]
                 port, factory, backlog, interface
             )
         return self._startBorrowed(borrowed)
@@ -70,20 +72,28 @@ class BorrowingReactorMixin:
         backlog: int = 50,
         mode: int = 0o666,
         wantPID: int = 0,
-    ) -> IListeningPort:
+    ) -> Any:
         """
         @see: L{twisted.internet.interfaces.IReactorUNIX.listenUNIX}
         """
+        if self.inConversation:
+            return super().listenUNIX(  # type: ignore[misc]
+                address, factory, backlog, mode, wantPID
+            )
         return self._startBorrowed(
             BorrowedUNIXPort(address, factory, backlog, mode, self, wantPID)
         )
 
     def listenUDP(
         self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
-    ) -> IListeningPort:
+    ) -> Any:
         """
         @see: L{twisted.internet.interfaces.IReactorUDP.listenUDP}
         """
+        if self.inConversation:
+            return super().listenUDP(  # type: ignore[misc]
+                port, protocol, interface, maxPacketSize
+            )
         return self._startBorrowed(
             BorrowedUDPPort(port, protocol, interface, maxPacketSize, self)
         )
@@ -95,31 +105,33 @@ class BorrowingReactorMixin:
         interface: str = "",
         maxPacketSize: int = 8192,
         listenMultiple: bool = False,
-    ) -> IListeningPort:
+    ) -> Any:
         """
         With C{listenMultiple} every process has a socket of its own, and each
         of them receives every datagram: that is left as it is.
 
         @see: L{twisted.internet.interfaces.IReactorMulticast.listenMulticast}
         """
-        if listenMultiple:
-            return super().listenMulticast(  # type: ignore[misc, no-any-return]
+        if self.inConversation or listenMultiple:
+            return super().listenMulticast(  # type: ignore[misc]
                 port, protocol, interface, maxPacketSize, listenMultiple
             )
         return self._startBorrowed(
-            BorrowedMulticastPort(port, protocol, interface, maxPacketSize, self)
+            BorrowedMulticastPort(
+                port, protocol, interface, maxPacketSize, cast(Any, self)
+            )
         )
 
     def listenUNIXDatagram(
         self, address: Any, protocol: Any, maxPacketSize: int = 8192, mode: int = 0o666
-    ) -> IListeningPort:
+    ) -> Any:
         """
         A port without a name is this process's own.
 
         @see: L{twisted.internet.interfaces.IReactorUNIXDatagram.listenUNIXDatagram}
         """
-        if not address:
-            return super().listenUNIXDatagram(  # type: ignore[misc, no-any-return]
+        if self.inConversation or not address:
+            return super().listenUNIXDatagram(  # type: ignore[misc]
                 address, protocol, maxPacketSize, mode
             )
         return self._startBorrowed(
@@ -127,8 +139,8 @@ class BorrowingReactorMixin:
         )
 
 
-@lru_cache(maxsize=None)
-def layered(reactorClass: type) -> type:
+@cache
+def layered(reactorClass: Any) -> Any:
     """
     A reactor class with its ports borrowed from the primary.
 
@@ -163,7 +175,7 @@ def layerWhenInstalled(
     install = main.installReactor
 
     def layer(reactor: Any) -> None:
-        reactor.__class__ = layered(type(reactor))
+        reactor.__class__ = layered(type(reactor))  # type: ignore[arg-type]
         reactor.primaryPorts = primaryPorts
         installed(reactor)
 
