@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sequence
-from typing import cast
-from typing import Any
+from typing import Any, cast
 
 from attrs import define
 from twisted.internet.interfaces import IReactorTime

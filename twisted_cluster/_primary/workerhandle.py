@@ -4,6 +4,7 @@ A worker as the primary sees it; the worker's own side is in C{_worker}.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from signal import Signals
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from twisted_cluster._primary.workerlink import WorkerLink, WorkerQueries
 from twisted_cluster._primary.workeroutput import WorkerOutput
 from twisted_cluster._supervision.lifecycle import Happening, Lifecycle
 from twisted_cluster._supervision.reconcile import WorkerFacts
+from twisted_cluster.errors import ListenRefused
 from twisted_cluster.events import WorkerExit
 from twisted_cluster.interfaces import AcceptedConnection
 from twisted_cluster.listening import ListenRequest, Loan
@@ -169,6 +171,9 @@ class WorkerHandle(ProcessProtocol):
         """
         Its process has come up.
         """
+        if not self.lifecycle.isConnected:
+            # It said so just before its end, which was seen first.
+            return
         self.lifecycle.happened(Happening.ANNOUNCED)
         self._observer.workerOnline(self)
 
@@ -184,6 +189,9 @@ class WorkerHandle(ProcessProtocol):
         """
         It wants a port.
         """
+        if not self.lifecycle.isConnected:
+            # As above; and nobody would give the port back.
+            raise ListenRefused(errno.ENOTCONN)
         return self._ports.lend(self, request)
 
     def giveBack(self, loan: int, leaving: bool) -> None:
