@@ -113,6 +113,7 @@ class _BorrowedStreamMixin(_BorrowingMixin):
             super().startReading()  # type: ignore[misc]
         elif not self._taking:
             self._taking = True
+            self.reactor.takingPorts.add(self)
             self._primaryPorts.startTaking(self._loan, self)
 
     def stopReading(self) -> None:
@@ -123,6 +124,7 @@ class _BorrowedStreamMixin(_BorrowingMixin):
             super().stopReading()  # type: ignore[misc]
         elif self._taking:
             self._taking = False
+            self.reactor.takingPorts.discard(self)
             self._primaryPorts.stopTaking(self._loan)
 
     def doRead(self) -> None:

@@ -40,9 +40,40 @@ class BorrowingReactorMixin(ConversingReactor):
     L{twisted_cluster._reactor.conversation}.
 
     @ivar primaryPorts: Where ports come from.
+    @ivar takingPorts: The ports for which the primary accepts at present: read,
+        as far as an application can see, though no selector knows them.
     """
 
     primaryPorts: IPrimaryPorts
+    takingPorts: set[Any]
+
+    def borrowFrom(self, primaryPorts: IPrimaryPorts) -> None:
+        """
+        Begin to borrow; in the place of an C{__init__}, because the class of
+        the reactor is changed after it was made.
+        """
+        self.primaryPorts = primaryPorts
+        self.takingPorts = set()
+
+    def getReaders(self) -> list[Any]:
+        """
+        @see: L{twisted.internet.interfaces.IReactorFDSet.getReaders}
+        """
+        readers: list[Any] = super().getReaders()  # type: ignore[misc]
+        return readers + list(self.takingPorts)
+
+    def removeAll(self) -> list[Any]:
+        """
+        Forget the ports, too; what is removed is closed when the reactor stops,
+        and a test runner complains of it.
+
+        @see: L{twisted.internet.interfaces.IReactorFDSet.removeAll}
+        """
+        removed: list[Any] = super().removeAll()  # type: ignore[misc]
+        ports = list(self.takingPorts)
+        for port in ports:
+            port.stopReading()
+        return removed + ports
 
     def _startBorrowed(self, port: Any) -> Any:
         """
@@ -176,7 +207,7 @@ def layerWhenInstalled(
 
     def layer(reactor: Any) -> None:
         reactor.__class__ = layered(type(reactor))  # type: ignore[arg-type]
-        reactor.primaryPorts = primaryPorts
+        reactor.borrowFrom(primaryPorts)
         installed(reactor)
 
     def installReactor(reactor: Any) -> None:
