@@ -1,4 +1,4 @@
-r"""
+"""
 An Autobahn WebSocket server that sends messages back.
 
 C{main} is what C{twisted.internet.task.react} would be given, a callable that
@@ -8,10 +8,15 @@ takes the reactor, and C{cluster} runs that too::
 
 A client stays with the worker that it got, which says its number first::
 
-    $ printf '%s\n' hello there | python -m websockets ws://127.0.0.1:8080/ | grep -ao '< .*'
-    < 4711
-    < hello
-    < there
+    $ python -c "
+    > from websockets.sync.client import connect
+    > with connect('ws://127.0.0.1:8080/') as client:
+    >     print(client.recv().decode())
+    >     client.send('hello')
+    >     print(client.recv())
+    > "
+    4711
+    hello
 """
 
 from __future__ import annotations

@@ -116,6 +116,9 @@ def commandsIn(lines: list[str]) -> Iterator[Command]:
             if text is not None:
                 yield Command(text, tuple(shown))
             text, shown = line[2:], []
+        elif line.startswith("> ") and not shown:
+            # As a shell shows that a command goes on.
+            text = f"{text}\n{line[2:]}"
         else:
             assert text is not None, f"{line!r} is behind no command"
             shown.append(line)
