@@ -22,7 +22,9 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import IO, TypeVar
 
@@ -71,6 +73,28 @@ def until(ask: Callable[[], _T | None], what: str, timeout: float = TIMEOUT) -> 
             raise AssertionError(f"not within {timeout:g} s: {what}")
         time.sleep(0.01)
     return answer
+
+
+@contextmanager
+def standingStill(pids: Iterable[int]) -> Iterator[None]:
+    """
+    Stop processes with SIGSTOP, and let them go on in the end.
+    """
+    pids = list(pids)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for pid in pids:
+            until(partial(_isStopped, pid), f"process {pid} is stopped")
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _isStopped(pid: int) -> bool:
+    # After the command's name in parentheses comes the state.
+    return _procFile(str(pid), "stat").rpartition(b")")[2].split()[:1] == [b"T"]
 
 
 class Log:

@@ -11,11 +11,9 @@ import io
 import os
 import random
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import dns.message
@@ -24,17 +22,8 @@ import dns.rcode
 import pytest
 from attrs import frozen
 
-from tests.integration.running import TIMEOUT, RunningCluster, until
-
-HOST = "127.0.0.1"
-
-
-def isStopped(pid: int) -> bool:
-    """
-    Whether a process was stopped by a signal.
-    """
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] == "T"
+from tests.integration.asking import HOST, connect, readAll
+from tests.integration.running import TIMEOUT, RunningCluster, standingStill
 
 
 class TestDNS:
@@ -76,16 +65,10 @@ class TestDNS:
         pids = list(cluster.workerPIDs().values())
         for pid in pids:
             others = [other for other in pids if other != pid]
-            for other in others:
-                os.kill(other, signal.SIGSTOP)
-                until(partial(isStopped, other), f"process {other} is stopped")
-            try:
+            with standingStill(others):
                 for _ in range(3):
                     answer = dns.query.udp(query, HOST, TIMEOUT, port=port)
                     assert [str(record[0]) for record in answer.answer] == ["192.0.2.7"]
-            finally:
-                for other in others:
-                    os.kill(other, signal.SIGCONT)
 
     def test_unknownName(self, cluster: RunningCluster) -> None:
         """
@@ -222,20 +205,12 @@ class TestFTP:
         with RunningCluster("ftp", "--port", "0", "--root", str(root)) as cluster:
             yield cluster
 
-    @staticmethod
-    def retrieve(client: ftplib.FTP) -> None:
+    @pytest.mark.parametrize("passive", [False, True], ids=["active", "passive"])
+    def test_retrieve(self, cluster: RunningCluster, passive: bool) -> None:
         """
-        Look for the file, and get it.
-        """
-        assert client.nlst(".") == ["numbers"]
-        received = io.BytesIO()
-        client.retrbinary("RETR numbers", received.write)
-        assert received.getvalue() == random.Random(3).randbytes(2_000_003)
-
-    def test_active(self, cluster: RunningCluster) -> None:
-        """
-        Clients of all workers are logged in at the same time, and the workers
-        connect to them.
+        Clients of all workers are logged in at the same time, and each gets
+        what it asks for: from a connection of its worker's to it, and from one
+        of its own to a port of that worker's.
         """
         with ExitStack() as stack:
             clients = []
@@ -243,26 +218,32 @@ class TestFTP:
                 client = stack.enter_context(ftplib.FTP(timeout=TIMEOUT))
                 client.connect(HOST, cluster.ports[0])
                 client.login()
-                client.set_pasv(False)
+                client.set_pasv(passive)
                 clients.append(client)
             for client in clients:
-                self.retrieve(client)
+                assert client.nlst(".") == ["numbers"]
+                received = io.BytesIO()
+                client.retrbinary("RETR numbers", received.write)
+                assert received.getvalue() == random.Random(3).randbytes(2_000_003)
+        assert len(cluster.ports) == 1
 
-    def test_passive(self, cluster: RunningCluster) -> None:
+    def test_passiveAtOnce(self, cluster: RunningCluster) -> None:
         """
-        The workers listen for data, on a port that the primary lends to one of
-        them.
-
-        This is one client after the other: while several workers listen on
-        port 0 they share it, so that one client's data could come to another.
+        Several clients wait for their data at the same time, and connect in
+        another order: nobody gets what is for somebody else.
         """
-        for _ in range(2 * cluster.workers):
-            mark = cluster.log.mark()
-            with ftplib.FTP(timeout=TIMEOUT) as client:
+        with ExitStack() as stack:
+            clients = []
+            for _ in range(2 * cluster.workers):
+                client = stack.enter_context(ftplib.FTP(timeout=TIMEOUT))
                 client.connect(HOST, cluster.ports[0])
                 client.login()
-                self.retrieve(client)
-            # One for the list, and one for the file.
-            cluster.waitForLine(
-                r"\[WorkerQueries\] \(TCP Port \d+ Closed\)", after=mark, count=2
-            )
+                clients.append(client)
+            ports = [client.makepasv()[1] for client in clients]
+            assert len(set(ports)) == len(ports)
+            for client, port in reversed(list(zip(clients, ports, strict=True))):
+                data = connect(port)
+                answer = client.sendcmd("NLST .")
+                assert answer.startswith("125"), answer
+                assert readAll(data) == b"numbers\r\n"
+                assert client.getresp().startswith("226")

@@ -32,7 +32,7 @@ class WhoAmI(Protocol):
             "pid": os.getpid(),
             "uid": os.getuid(),
             "peer": [getattr(peer, "host", None), getattr(peer, "port", None)],
-            "main": sys.modules["__main__"].__name__,
+            "module": type(self).__module__,
             "argv": sys.argv,
             "reactor": [kind.__name__ for kind in type(reactor).__mro__],
             "loop": type(loop).__module__,
