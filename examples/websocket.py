@@ -11,7 +11,7 @@ A client stays with the worker that it got, which says its number first::
     $ python -c "
     > from websockets.sync.client import connect
     > with connect('ws://127.0.0.1:8080/') as client:
-    >     print(client.recv().decode())
+    >     print(client.recv())
     >     client.send('hello')
     >     print(client.recv())
     > "
