@@ -97,7 +97,7 @@ class Fleet:
         """
         Do not wait any longer for workers that were asked to leave.
         """
-        for worker in self._cluster.workers.values():
+        for worker in list(self._cluster.workers.values()):
             worker.kill()
 
     # -- what happens
