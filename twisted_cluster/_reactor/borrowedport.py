@@ -157,9 +157,9 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         try:
             peer = self._peerOf(connection)
         except OSError:
-            # The client reset it before anybody looked.
-            connection.close()
-            return
+            # The client reset it before anybody looked.  What it sent before
+            # can be read all the same.
+            peer = self._unknownPeer()
         try:
             protocol = self.factory.buildProtocol(
                 self._buildAddr(peer)  # type: ignore[attr-defined]
@@ -180,8 +180,16 @@ class _BorrowedStreamMixin(_BorrowingMixin):
     def _peerOf(self, connection: socket.socket) -> Any:
         """
         The client's address, as C{accept} would have given it.
+
+        @raise OSError: if the kernel does not know it any more.
         """
         return connection.getpeername()
+
+    def _unknownPeer(self) -> Any:
+        """
+        What stands for the address of a client that has gone.
+        """
+        return b""
 
     def connectionLost(self, reason: Failure = _CLOSED) -> None:
         """
@@ -238,6 +246,14 @@ class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
         """
         peer = connection.getpeername()
         return tcp._getpeername(connection) if len(peer) == 4 and peer[3] else peer
+
+    def _unknownPeer(self) -> Any:
+        """
+        The address that no client has.
+        """
+        if self.addressFamily == socket.AF_INET6:
+            return ("::", 0, 0, 0)
+        return ("0.0.0.0", 0)
 
 
 class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
