@@ -100,7 +100,7 @@ class RealReactorTestCase(DescriptorsCountedTestCase):
         Close what the reactor has for itself.
         """
         for reader in self.reactor._internalReaders:
-            reader.connectionLost(None)  # type: ignore[arg-type]
+            reader.connectionLost(None)
 
     def turnUntil(self, condition: Callable[[], object]) -> None:
         """

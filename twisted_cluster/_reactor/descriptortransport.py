@@ -67,6 +67,8 @@ def receive(channel: socket.socket) -> tuple[bytes, list[int] | None]:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             whole = len(content) - len(content) % descriptors.itemsize
             descriptors.frombytes(content[:whole])
+    if not descriptors and not flags & socket.MSG_CTRUNC:
+        return data, None
     if not _RECEIVE_FLAGS:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from attrs import frozen
+from twisted.internet import protocol
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
@@ -60,7 +60,7 @@ class _Question:
 
 
 @implementer(IDescriptorProtocol)
-class Channel(Protocol):
+class Channel(protocol.Protocol):
     """
     One end.  A subclass, a I{link}, has the responders.
 
@@ -175,7 +175,7 @@ class Channel(Protocol):
             self._log.error("the other side broke the wire's rules: {error}", error=e)
             self.transport.loseConnection()
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """
         Fail what was not answered, the latest first: so that what is put back
         at the front of a queue ends up in its old order.

@@ -116,7 +116,7 @@ class ChannelPumpTests(DescriptorsCountedTestCase):
         first, second, pump = self.connected()
         pump.second.cut = cut
         descriptor = self.aDescriptor()
-        starts = []
+        starts: list[int] = []
         for size in sizes:
             first.transport.write(b"-" * size)
             starts.append(sum(sizes[: len(starts)]) * 2 + size)
