@@ -1,0 +1,171 @@
+"""
+Tests of L{twisted_cluster._worker.booting}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.selectreactor import SelectReactor
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit._worker.test_primarylink import ScriptedPrimary
+from twisted_cluster._wire.channel import Channel, responds
+from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.toprimary import WIRE_VERSION, Announce
+from twisted_cluster._worker.booting import Boot
+from twisted_cluster.errors import ChannelClosed, ChannelError
+from twisted_cluster.testing.channels import (
+    ChannelPump,
+    MemoryBlockingChannel,
+    connectedChannels,
+)
+
+
+class GreetingPrimary(Channel):
+    """
+    The primary's end of the query channel, when a worker comes up.
+
+    @ivar heard: The versions that workers spoke.
+    """
+
+    def __init__(self, version: int = WIRE_VERSION) -> None:
+        super().__init__()
+        self.heard: list[int] = []
+        self._version = version
+
+    @responds(Announce)
+    def announce(self, wireVersion: int) -> dict[str, Any]:
+        """
+        Answer with this primary's version.
+        """
+        self.heard.append(wireVersion)
+        return {"wireVersion": self._version}
+
+
+class AnnouncementTests(SynchronousTestCase):
+    """
+    The first word.
+    """
+
+    def test_announces(self) -> None:
+        """
+        A worker says which wire it speaks.
+        """
+        primary = GreetingPrimary()
+        Boot(QueryClient(MemoryBlockingChannel(primary))).announce()
+        self.assertEqual(primary.heard, [WIRE_VERSION])
+
+    def test_otherRelease(self) -> None:
+        """
+        A primary of another release is not to be worked for; the message says
+        what to do.
+        """
+        primary = GreetingPrimary(WIRE_VERSION + 1)
+        boot = Boot(QueryClient(MemoryBlockingChannel(primary)))
+        problem = self.assertRaises(ChannelError, boot.announce)
+        self.assertIn("restart the primary", str(problem))
+
+    def test_primaryGone(self) -> None:
+        """
+        Nor can one work for a primary that is gone.
+        """
+        channel = MemoryBlockingChannel(GreetingPrimary())
+        channel.pump.lose()
+        boot = Boot(QueryClient(channel))
+        self.assertRaises(ChannelClosed, boot.announce)
+
+
+class ReactorTests(SynchronousTestCase):
+    """
+    How a worker follows its reactor's life.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a reactor of the test's own.
+        """
+        self.reactor = SelectReactor()
+        self.addCleanup(self._closeReactor)
+        self.boot = Boot(QueryClient(MemoryBlockingChannel(GreetingPrimary())))
+        self.primary = ScriptedPrimary()
+        self.pump: ChannelPump = connectedChannels(self.primary, self.boot.link)
+        self.boot.reactorInstalled(self.reactor)
+
+    def _closeReactor(self) -> None:
+        """
+        Close what the reactor wakes itself with.
+        """
+        for reader in self.reactor.removeAll():
+            reader.connectionLost(Failure(ConnectionDone()))
+        for waker in self.reactor._internalReaders:
+            waker.connectionLost(Failure(ConnectionDone()))
+
+    def run_(self) -> None:
+        """
+        Run the reactor until something stops it.
+        """
+        self.reactor.run(installSignalHandlers=False)
+
+    def test_running(self) -> None:
+        """
+        It reports that it runs when it does, and not before.
+        """
+        self.pump.flush()
+        self.assertEqual(self.primary.heard, [])
+        self.reactor.callWhenRunning(self.reactor.stop)
+        self.run_()
+        self.pump.flush()
+        self.assertEqual(self.primary.heard, [("running", 0)])
+
+    def test_leaving(self) -> None:
+        """
+        What is closed while it shuts down is left to its successor: known
+        before anything that the application does then.
+        """
+        seen: list[bool] = []
+        self.reactor.addSystemEventTrigger(
+            "before", "shutdown", lambda: seen.append(self.boot.ports.leaving)
+        )
+        self.reactor.callWhenRunning(lambda: seen.append(self.boot.ports.leaving))
+        self.reactor.callWhenRunning(self.reactor.stop)
+        self.run_()
+        self.assertEqual(seen, [False, True])
+
+    def test_primaryLost(self) -> None:
+        """
+        When the primary is gone, it stops, and says why.
+        """
+        self.reactor.callWhenRunning(self.pump.lose)
+        with capturedLogs() as events:
+            self.run_()
+        self.assertIn(
+            "the primary is gone; stopping",
+            [event.get("log_format") for event in events],
+        )
+        self.assertTrue(self.boot.ports.leaving)
+
+    def test_primaryLostWhileStopping(self) -> None:
+        """
+        A primary that goes while it stops anyway is nothing to speak of.
+        """
+        self.reactor.addSystemEventTrigger("during", "shutdown", self.pump.lose)
+        self.reactor.callWhenRunning(self.reactor.stop)
+        with capturedLogs() as events:
+            self.run_()
+        self.assertEqual([event for event in events if event.get("log_failure")], [])
+        self.assertNotIn(
+            "the primary is gone; stopping",
+            [event.get("log_format") for event in events],
+        )
+
+    def test_primaryLostBeforeItRuns(self) -> None:
+        """
+        A primary that goes before there is a reactor that runs stops nothing
+        that cannot be stopped.
+        """
+        self.pump.lose()
+        self.assertTrue(self.boot.ports.leaving)
