@@ -19,7 +19,7 @@ from twisted_cluster._reactor.spawning import CHANNELS_VARIABLE, WORKER_VARIABLE
 from twisted_cluster._run.program import runProgram
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._worker.booting import Boot
-from twisted_cluster.errors import ChannelClosed, NotAWorker
+from twisted_cluster.errors import ChannelError, NotAWorker
 
 
 def channelsFromEnvironment() -> tuple[socket.socket, socket.socket]:
@@ -80,7 +80,7 @@ def main() -> None:
     """
     try:
         bootWorker()
-    except (ChannelClosed, NotAWorker) as e:
+    except (ChannelError, NotAWorker) as e:
         sys.exit(str(e))
     runProgram(sys.argv[1:])
 

@@ -69,7 +69,7 @@ class Boot:
         """
         Without a primary nobody can reach this worker.
         """
-        self.ports.leaving = True
-        if self._reactor is not None and self._reactor.running:
+        stopping, self.ports.leaving = self.ports.leaving, True
+        if not stopping and self._reactor is not None and self._reactor.running:
             self._log.warn("the primary is gone; stopping")
             self._reactor.stop()
