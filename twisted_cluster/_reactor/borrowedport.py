@@ -223,8 +223,7 @@ class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
             raise OverflowError("bind(): port must be 0-65535.")
         interface = self.interface
         if interface and self.addressFamily == socket.AF_INET:
-            # Names are looked up here: the primary must not wait for DNS.
-            interface = socket.gethostbyname(interface)
+            interface = _lookedUp(interface)
         return ListenRequest(
             kind=PortKind.TCP,
             interface=interface,
@@ -382,6 +381,22 @@ class BorrowedUNIXDatagramPort(_BorrowedDatagramMixin, unix.DatagramPort):
         self.socket = self._borrow()
         self.fileno = self.socket.fileno  # type: ignore[method-assign]
         self.connected = 1
+
+
+def _lookedUp(interface: str) -> str:
+    """
+    An IPv4 address, perhaps given by its name.  Names are looked up here: the
+    primary must not wait for DNS.
+
+    @raise OSError: if it is a name that has no address.
+    """
+    try:
+        socket.inet_pton(socket.AF_INET, interface)
+    except OSError:
+        return socket.gethostbyname(interface)
+    # Not even Python's part of a look-up: it imports a codec, which a process
+    # that has become another user may be unable to read.
+    return interface
 
 
 def _absolute(path: bytes) -> bytes:
