@@ -149,6 +149,7 @@ PROGRAMS = {
         launcher=twist(),
         target=[PROGRAM],
         reactor="PosixReactorBase",
+        argv=[os.path.join(APPLICATIONS, PROGRAM)],
     ),
     "application, under twist": Program(
         launcher=twist("--reactor=asyncio"),
@@ -181,6 +182,78 @@ def test_program(program: Program) -> None:
     assert answer["loop"].split(".")[0] == program.loop
     if program.argv is not None:
         assert answer["argv"] == list(program.argv)
+
+
+def test_consoleScript(tmp_path: Path) -> None:
+    """
+    What installers make of an entry point is a target by its path.
+    """
+    script = tmp_path / "serve"
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        "from sample.program import main\n"
+        "if __name__ == '__main__':\n"
+        "    sys.exit(main(sys.argv[1:]))\n"
+    )
+    script.chmod(0o755)
+    with RunningCluster(
+        str(script), "select", environment={"PYTHONPATH": _pathWith(APPLICATIONS)}
+    ) as cluster:
+        assertInTurn(cluster, cluster.port)
+        answer = whoAnswers(cluster.port)
+    assert answer["argv"] == [str(script), "select"]
+    assert answer["module"] == "sample.program"
+    assert "SelectReactor" in answer["reactor"]
+
+
+def _pathWith(directory: str) -> str:
+    return os.pathsep.join([directory, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_uid() -> None:
+    """
+    The workers become somebody else; the primary does not, so that they can
+    still have a privileged port.
+    """
+    port = _freePrivilegedPort()
+    with RunningCluster(
+        "sample.attributes:start",
+        options=["--uid", str(NOBODY), "--gid", str(NOBODY)],
+        environment={"PORT": str(port)},
+    ) as cluster:
+        assert cluster.port == port
+        assertInTurn(cluster, port)
+        assert whoAnswers(port)["uid"] == NOBODY
+        assert os.stat(f"/proc/{cluster.pid}").st_uid == 0
+        for pid in cluster.workerPIDs().values():
+            status = Path(f"/proc/{pid}/status").read_text()
+            for kind in ("Uid", "Gid"):
+                assert re.search(rf"^{kind}:(\t{NOBODY}){{4}}$", status, re.MULTILINE)
+
+
+def _freePrivilegedPort() -> int:
+    for number in range(1023, 600, -1):
+        try:
+            socket.create_server(("127.0.0.1", number)).close()
+        except OSError:
+            continue
+        return number
+    pytest.skip("all privileged ports are in use")
+
+
+def test_help() -> None:
+    """
+    The help of a plugin is its own, with its own options, and starts nothing.
+    """
+    with RunningCluster("web", "--help", wait=False) as cluster:
+        assert cluster.waitForExit() == 0
+    cluster.waitForLine("--path=")
+    assert cluster.log.matches("--window=|worker [0-9]+ started") == []
 
 
 # -- what cannot be run

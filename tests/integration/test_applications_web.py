@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -210,6 +211,29 @@ class TestKlein:
             response = await treq.get(f"{url}/nowhere", persistent=False)
             await response.content()
             assert response.code == 404
+
+    def test_ipv6(self) -> None:
+        """
+        The same over IPv6.
+        """
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            pytest.skip("there is no IPv6")
+        with RunningCluster(
+            "kleinsite:app", options=["--listen", r"tcp6:0:interface=\:\:1"]
+        ) as cluster:
+            answers = []
+            for _ in range(4):
+                written = curl(
+                    *("--write-out", "\n%{local_port}"),
+                    f"http://[::1]:{cluster.port}/",
+                )
+                home, port = written.split("\n")
+                answers.append(json.loads(home))
+                assert answers[-1]["peer"] == ["::1", int(port)]
+            workers = cluster.workerPIDs().values()
+        assert Counter(a["pid"] for a in answers) == dict.fromkeys(workers, 2)
 
 
 class TestWebSockets:

@@ -4,6 +4,7 @@ The same, as each kind of attribute that can be named on the command line.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.application.internet import TCPServer
@@ -27,7 +28,8 @@ def start(reactor: Any) -> None:
     """
     Listen; somebody else runs the reactor.
     """
-    reactor.listenTCP(0, Factory.forProtocol(WhoAmI), interface="127.0.0.1")
+    port = int(os.environ.get("PORT", "0"))
+    reactor.listenTCP(port, Factory.forProtocol(WhoAmI), interface="127.0.0.1")
 
 
 async def startLater(reactor: Any) -> None:
