@@ -16,7 +16,7 @@ by whatever signals a process and its group, such as timeout(1).
 """
 
 
-def whenAskedAgain(reactor: Any, asked: Callable[[], None]) -> None:
+def whenAskedAgain(reactor: Any, asked: Callable[[], None]) -> Callable[[], None]:
     """
     From now on, have SIGTERM and SIGINT call C{asked}.
 
@@ -25,17 +25,27 @@ def whenAskedAgain(reactor: Any, asked: Callable[[], None]) -> None:
 
     @param reactor: Provides C{IReactorFromThreads} and C{IReactorTime};
         C{asked} is called in it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        # Only the main thread may set handlers; elsewhere there are none.
-        return
 
+    @return: To be called when there is nothing left to ask for: then the
+        signals mean again what they did.
+    """
+    before: dict[int, Any] = {}
     first = reactor.seconds()
 
     def handle(number: int, frame: object) -> None:
         if reactor.seconds() - first >= SAME_REQUEST:
             reactor.callFromThread(asked)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None):
-            signal.signal(number, handle)
+    def undo() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        before.clear()
+
+    # Only the main thread may set handlers; elsewhere there are none.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            handler = signal.getsignal(number)
+            if handler not in (signal.SIG_IGN, signal.SIG_DFL, None):
+                before[number] = handler
+                signal.signal(number, handle)
+    return undo

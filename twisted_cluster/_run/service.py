@@ -77,11 +77,12 @@ class ClusterService(Service):
         super().stopService()
         assert self._cluster is not None
         assert self._fleet is not None
-        stopped = self._fleet.stop()
-        if not stopped.called:
-            whenAskedAgain(self._reactor, self._hurry)
         cluster, self._cluster = self._cluster, None
-        return stopped.addCallback(lambda _: cluster.close())
+        stopped = self._fleet.stop().addCallback(lambda _: cluster.close())
+        if not stopped.called:
+            noLonger = whenAskedAgain(self._reactor, self._hurry)
+            stopped.addCallback(lambda _: noLonger())
+        return stopped
 
     def _open(self) -> Cluster:
         """
