@@ -1,0 +1,73 @@
+"""
+A program whose clients tell its processes how to behave, and to misbehave.
+
+Its first argument is the port.  With the second C{crash} each process ends soon
+after it has come up; with C{ignore} it ignores SIGTERM.  It says its process id
+to each client, and then takes a word from it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import LineReceiver
+
+
+class Orders(LineReceiver):
+    """
+    Does what the client says.
+    """
+
+    delimiter = b"\n"
+
+    def connectionMade(self) -> None:
+        """
+        Say who this is.
+        """
+        self.sendLine(b"%d" % os.getpid())
+
+    def lineReceived(self, line: bytes) -> None:
+        """
+        Do it.
+        """
+        word, _, rest = line.decode().partition(" ")
+        if word == "bye":
+            assert self.transport is not None
+            self.transport.loseConnection()
+        elif word == "exit":
+            os._exit(int(rest))
+        elif word == "block":
+            while True:
+                pass
+        elif word == "users":
+            identity = (os.getresuid(), os.getresgid(), os.getgroups())
+            self.sendLine(repr(identity).encode())
+        elif word == "write":
+            sys.stdout.write(rest + "\n")
+            sys.stderr.write(rest.upper() + "\n")
+
+
+def main() -> None:
+    """
+    Listen, and misbehave if that is wanted.
+    """
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    misbehaviour = sys.argv[2:]
+    if "ignore" in misbehaviour:
+        reactor.callWhenRunning(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+    if "crash" in misbehaviour:
+        reactor.callLater(0, os._exit, 3)
+    reactor.listenTCP(
+        int(sys.argv[1]), Factory.forProtocol(Orders), interface="127.0.0.1"
+    )
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
