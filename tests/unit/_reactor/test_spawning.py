@@ -1,0 +1,262 @@
+"""
+Tests of L{twisted_cluster._reactor.spawning}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Any
+
+from twisted.internet.process import reapAllProcesses
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from zope.interface.verify import verifyObject
+
+from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
+from tests.unit.testing.descriptortransports import Recorder, inode
+from twisted_cluster._reactor import spawning
+from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._reactor.spawning import (
+    CHANNELS_VARIABLE,
+    WORKER_VARIABLE,
+    Spawner,
+)
+from twisted_cluster.interfaces import ISpawner
+from twisted_cluster.settings import WorkerProgram
+
+
+class SpawningReactor(MemoryReactorClock):
+    """
+    Keeps what it was asked to start, and what the process would have inherited.
+
+    @ivar error: What starting a process raises.
+    @ivar started: The process protocol, the positional arguments, the named
+        ones.
+    @ivar inherited: By the number in the process, duplicates of descriptors.
+    """
+
+    error: Exception | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+        self.inherited: dict[int, int] = {}
+
+    def spawnProcess(self, process: Any, *args: Any, **kwargs: Any) -> None:
+        """
+        Keep it.
+        """
+        if self.error is not None:
+            raise self.error
+        self.started.append((process, args, kwargs))
+        for number, source in kwargs["childFDs"].items():
+            if isinstance(source, int):
+                self.inherited[number] = os.dup(source)
+
+
+class SpawnerTests(DescriptorsCountedTestCase):
+    """
+    Tests of L{Spawner} with a reactor that starts nothing.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make one.
+        """
+        super().setUp()
+        self.reactor = SpawningReactor()
+        self.spawner = Spawner(self.reactor)
+        self.stream, self.query = Recorder(), Recorder()
+        self.process = ProcessProtocol()
+        self.addCleanup(self._close)
+
+    def _close(self) -> None:
+        """
+        Close both ends of the channels.
+        """
+        for descriptor in self.reactor.inherited.values():
+            os.close(descriptor)
+        for transport in list(self.reactor.readers):
+            transport.connectionLost(Failure(ConnectionError()))
+
+    def spawn(self, **settings: Any) -> dict[str, Any]:
+        """
+        Start worker 7.
+
+        @return: The named arguments of C{spawnProcess}.
+        """
+        settings = {
+            "arguments": ("-m", "bootstrap"),
+            "environment": {"HOME": "/", WORKER_VARIABLE: "6"},
+            **settings,
+        }
+        program = WorkerProgram(**settings)
+        self.spawner.spawn(self.process, program, 7, self.stream, self.query)
+        [(process, args, kwargs)] = self.reactor.started
+        self.assertIs(process, self.process)
+        self.assertEqual(
+            args, (sys.executable, [sys.executable, *settings["arguments"]])
+        )
+        return kwargs
+
+    def test_interface(self) -> None:
+        """
+        It provides the primary's way to processes.
+        """
+        verifyObject(ISpawner, self.spawner)
+
+    def test_environment(self) -> None:
+        """
+        The process is told its number and where its channels are, besides what
+        the program says; the program's own record is left alone.
+        """
+        environment = {"HOME": "/", WORKER_VARIABLE: "6"}
+        kwargs = self.spawn(environment=environment)
+        self.assertEqual(
+            kwargs["env"],
+            {"HOME": "/", WORKER_VARIABLE: "7", CHANNELS_VARIABLE: "3,4"},
+        )
+        self.assertEqual(environment, {"HOME": "/", WORKER_VARIABLE: "6"})
+
+    def test_surroundings(self) -> None:
+        """
+        Directory, user and group are the program's.
+        """
+        kwargs = self.spawn(cwd="/tmp", uid=1, gid=2)
+        self.assertEqual((kwargs["path"], kwargs["uid"], kwargs["gid"]), ("/tmp", 1, 2))
+
+    def test_readOutput(self) -> None:
+        """
+        The primary reads what the process writes; and it has nothing to read.
+        """
+        fds = self.spawn()["childFDs"]
+        self.assertEqual((fds[1], fds[2]), ("r", "r"))
+        self.assertEqual(set(fds), {0, 1, 2, 3, 4})
+        self.assertEqual(os.read(self.reactor.inherited[0], 1), b"")
+
+    def test_inheritOutput(self) -> None:
+        """
+        Or the process writes where the primary writes.
+        """
+        fds = self.spawn(inheritOutput=True)["childFDs"]
+        self.assertEqual((fds[1], fds[2]), (1, 2))
+
+    def test_channels(self) -> None:
+        """
+        Two channels are connected, and the primary keeps its own ends only.
+        """
+        self.spawn()
+        for number, protocol in ((3, self.stream), (4, self.query)):
+            theirs = socket.socket(fileno=os.dup(self.reactor.inherited[number]))
+            with theirs:
+                theirs.sendall(b"up")
+                transport = protocol.transport
+                assert isinstance(transport, DescriptorTransport)
+                self.assertIn(transport, self.reactor.readers)
+                transport.doRead()
+                protocol.transport.write(b"down")
+                self.assertEqual((protocol.data, theirs.recv(9)), (b"up", b"down"))
+        self.assertEqual(len(self.reactor.readers), 2)
+
+    def assertFails(self, error: type[Exception]) -> None:
+        """
+        Nothing is started, and nothing connected.
+        """
+        with self.assertRaises(error):
+            self.spawn()
+        for protocol in (self.stream, self.query):
+            self.assertFalse(protocol.connected)
+            self.assertEqual(protocol.reasons, [])
+        self.assertEqual(self.reactor.readers, set())
+
+    def test_noProcess(self) -> None:
+        """
+        If no process can be started nothing is left.
+        """
+        self.reactor.error = BlockingIOError("no more processes")
+        self.assertFails(BlockingIOError)
+
+    def test_noSecondChannel(self) -> None:
+        """
+        Nor if there is no descriptor left for the second channel.
+        """
+        pairs = [socket.socketpair()]
+
+        class FullSocket:
+            @staticmethod
+            def socketpair() -> tuple[socket.socket, socket.socket]:
+                if not pairs:
+                    raise OSError("no more descriptors")
+                return pairs.pop()
+
+        kept = pairs[0]
+        self.patch(spawning, "socket", FullSocket)
+        self.assertFails(OSError)
+        self.assertEqual([end.fileno() for end in kept], [-1, -1])
+
+
+CHILD = f"""
+import os, socket, stat, sys
+channels = os.environ[{CHANNELS_VARIABLE!r}].split(",")
+stream, query = (socket.socket(fileno=int(number)) for number in channels)
+query.sendall(os.environ[{WORKER_VARIABLE!r}].encode())
+open_ = [n for n in range(5, 256) if os.path.exists(f"/dev/fd/{{n}}")]
+data, [sent], _, _ = socket.recv_fds(stream, 100, 1)
+stream.sendall(f"{{open_}} {{sys.stdin.read()!r}} {{os.fstat(sent).st_ino}}".encode())
+print("out", end="")
+print("err", end="", file=sys.stderr)
+"""
+
+
+class Watcher(ProcessProtocol):
+    """
+    Keeps what a process says and how it ends.
+    """
+
+    def __init__(self) -> None:
+        self.said: dict[int, bytes] = {}
+        self.ended: Failure | None = None
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """
+        Keep it.
+        """
+        self.said[childFD] = self.said.get(childFD, b"") + data
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        Keep it.
+        """
+        self.ended = reason
+
+
+class RealSpawnerTests(RealReactorTestCase):
+    """
+    L{Spawner} and a real process.
+    """
+
+    def test_process(self) -> None:
+        """
+        The process has both channels, its number, no other descriptors of the
+        primary's, nothing to read; and a descriptor reaches it.
+        """
+        stream, query, process = Recorder(), Recorder(), Watcher()
+        program = WorkerProgram(arguments=("-c", CHILD), environment=os.environ)
+        sent = self.aDescriptor()
+        os.set_inheritable(sent, True)
+        Spawner(self.reactor).spawn(process, program, 12, stream, query)
+        stream.transport.writeWithDescriptors(b"x", [sent])
+
+        def ended() -> Failure | None:
+            # The reactor does not run, so that no signal tells it.
+            reapAllProcesses()
+            return process.ended
+
+        self.turnUntil(lambda: ended() and stream.reasons and query.reasons)
+        self.assertEqual(query.data, b"12")
+        self.assertEqual(stream.data, f"[] '' {inode(sent)}".encode())
+        self.assertEqual(process.said, {1: b"out", 2: b"err"})
+        self.assertEqual(process.ended.value.exitCode, 0)  # type: ignore[union-attr]
