@@ -18,7 +18,7 @@ from twisted_cluster._reactor.signals import whenAskedAgain
 from twisted_cluster._reactor.spawning import Spawner
 from twisted_cluster._run.exiting import exitNonZero
 from twisted_cluster._run.journal import Journal
-from twisted_cluster.errors import FailedToStart
+from twisted_cluster.errors import FailedToStart, ListenRefused
 from twisted_cluster.listening import ListenRequest
 from twisted_cluster.settings import ClusterSettings
 
@@ -103,7 +103,11 @@ class ClusterService(Service):
                 self._reactor,
             )
             for request in self._bindings:
-                self._cluster.hold(request)
+                try:
+                    self._cluster.hold(request)
+                except ListenRefused as e:
+                    # It ends the process: say which one it was.
+                    raise ListenRefused(e.errno, f"{e.reason}: {request}") from None
         return self._cluster
 
     def _gaveUp(self, error: FailedToStart) -> None:

@@ -224,7 +224,8 @@ class ServiceTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        An early port that cannot be had is an error at the start.
+        An early port that cannot be had is an error at the start, which names
+        the port.
         """
         with socket.create_server(("127.0.0.1", 0)) as other:
             number = other.getsockname()[1]
@@ -235,6 +236,7 @@ class ServiceTests(SynchronousTestCase):
                 ListenRefused, self.service.privilegedStartService
             )
         self.assertEqual(refused.errno, errno.EADDRINUSE)
+        self.assertIn(f"tcp 127.0.0.1:{number}", str(refused))
         self.assertEqual(self.reactor.processes, [])
 
     def test_stop(self) -> None:
