@@ -18,9 +18,16 @@ from twisted.internet.epollreactor import EPollReactor as _EPollReactor
 from twisted.internet.pollreactor import PollReactor as _PollReactor
 from twisted.internet.selectreactor import SelectReactor as _SelectReactor
 from twisted.internet.test import reactormixins
+from twisted.internet.test.connectionmixins import ConnectableProtocol
 from twisted.python.failure import Failure
 
 from twisted_cluster._reactor.layer import layered
+
+
+TIMEOUT = 20.0
+"""
+Seconds until one test is taken for one that hangs.
+"""
 
 
 class _LentChannel:
@@ -129,3 +136,21 @@ def replaceReactors() -> None:
     reactormixins.ReactorBuilder._reactors = [
         f"{__name__}.{build.__name__}" for build in _BUILT
     ]
+    reactormixins.ReactorBuilder.timeout = TIMEOUT
+    ConnectableProtocol.writeToDetectPeerDisconnection = _writeToPeer
+
+
+_writeAtOnce = ConnectableProtocol.writeToDetectPeerDisconnection
+
+
+def _writeToPeer(protocol: ConnectableProtocol) -> None:
+    """
+    What these tests do with one end of a connection when the other is lost, so
+    that the kernel notices.
+
+    They take for granted that both ends are made in one turn of the reactor.  An
+    end that comes through the primary may come after the other was lost; then
+    it notices by itself, as it is first read.
+    """
+    if protocol.transport is not None:
+        _writeAtOnce(protocol)

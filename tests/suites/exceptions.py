@@ -8,7 +8,8 @@ from tests.suites.outcomes import NamedException
 
 EXCEPTIONS = (
     NamedException(
-        "twisted.internet.test.test_tcp.TCPPortTestsBuilder_*.test_closePeerOnEMFILE",
+        "twisted.internet.test.test_t*.T[CL][PS]PortTestsBuilder_*"
+        ".test_closePeerOnEMFILE",
         "A process that has no descriptor left accepts a connection only to close it "
         "at once.  A worker without descriptors refuses the connection instead, and "
         "the primary keeps it until this worker, or another, can take it.  The test "
