@@ -129,14 +129,18 @@ class BoxReaderTests(TestCase):
         with self.assertRaisesRegex(MalformedBox, "without any key"):
             BoxReader().feed(b"\0\0")
 
-    def test_size(self) -> None:
+    @given(cuts=st.lists(st.integers(0, 100), max_size=8))
+    def test_size(self, cuts: list[int]) -> None:
         """
-        A box may have as many bytes as the limit, each box for itself.
+        A box may have as many bytes as the limit, each box for itself, however
+        they are cut.
         """
-        data = serialize({b"key": b"12345"})
+        box = {b"a": b"", b"b": b"12"}
         reader = BoxReader(sizeLimit=12)
-        for _ in range(3):
-            self.assertEqual(reader.feed(data), [{b"key": b"12345"}])
+        received = []
+        for piece in pieces(serialize(box) * 3, cuts):
+            received += reader.feed(piece)
+        self.assertEqual(received, [box] * 3)
 
     @given(cuts=st.lists(st.integers(0, 100), max_size=5))
     def test_tooLarge(self, cuts: list[int]) -> None:
