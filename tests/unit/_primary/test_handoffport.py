@@ -19,6 +19,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._primary.borrowers import SteppedWorker
+from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._primary.handoffport import (
     COOL_DOWN,
     MESSAGE_LIMIT,
@@ -47,7 +48,7 @@ class CountingRoundRobin(RoundRobin):
         return super().choose(*args)
 
 
-class PortCase(SynchronousTestCase):
+class PortCase(DescriptorsCountedTestCase):
     """
     A port, open and without any worker.
     """
@@ -56,6 +57,7 @@ class PortCase(SynchronousTestCase):
         """
         Open the port.
         """
+        super().setUp()
         self.clock = Clock()
         self.workers: list[SteppedWorker] = []
         self.opener = MemoryPortOpener()

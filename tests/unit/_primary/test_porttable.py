@@ -10,9 +10,9 @@ import errno
 from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._primary.borrowers import SteppedWorker
+from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._primary.handoffport import HandoffPort
 from twisted_cluster._primary.porttable import PortTable
 from twisted_cluster.errors import ListenRefused
@@ -31,7 +31,7 @@ UDP = ListenRequest(kind=PortKind.UDP, port=5353)
 PATH = ListenRequest(kind=PortKind.UNIX, path=b"/run/site.socket")
 
 
-class TableCase(SynchronousTestCase):
+class TableCase(DescriptorsCountedTestCase):
     """
     A table of ports, and two workers.
     """
@@ -42,6 +42,7 @@ class TableCase(SynchronousTestCase):
         """
         Make the table.
         """
+        super().setUp()
         self.opener = MemoryPortOpener()
         self.addCleanup(self.opener.close)
         self.table = PortTable(
@@ -49,6 +50,7 @@ class TableCase(SynchronousTestCase):
             self.policy,
             lambda: HandoffPort(RoundRobin(), HandoffSettings(), Clock()),
         )
+        self.addCleanup(self.table.closeAll)
         self.first, self.second = SteppedWorker(1), SteppedWorker(2)
         self.addCleanup(self.first.die)
         self.addCleanup(self.second.die)

@@ -10,9 +10,9 @@ from unittest import TestCase
 
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._primary.observers import RecordingObserver
+from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._primary.cluster import Cluster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._supervision.lifecycle import State
@@ -28,7 +28,7 @@ TCP = ListenRequest(kind=PortKind.TCP, port=8080)
 PROGRAM = WorkerProgram(arguments=("site.py",), environment={"HOME": "/"})
 
 
-class ClusterCase(SynchronousTestCase):
+class ClusterCase(DescriptorsCountedTestCase):
     """
     A cluster, in memory, that starts no worker by itself.
     """
@@ -37,6 +37,7 @@ class ClusterCase(SynchronousTestCase):
         """
         Make the cluster.
         """
+        super().setUp()
         self.clock = Clock()
         self.spawner = MemorySpawner()
         self.opener = MemoryPortOpener()

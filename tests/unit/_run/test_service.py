@@ -158,8 +158,8 @@ class ServiceTests(SynchronousTestCase):
         """
         for process in self.reactor.processes:
             process.close()
-        for reader in self.reactor.getReaders():
-            reader.connectionLost(Failure(ProcessDone(0)))
+        for open_ in {*self.reactor.getReaders(), *self.reactor.getWriters()}:
+            open_.connectionLost(Failure(ProcessDone(0)))
         atexit.unregister(exiting._endWith)
 
     def listening(self) -> list[Any]:

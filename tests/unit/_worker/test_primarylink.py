@@ -16,6 +16,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.descriptors import inodeOf
 from twisted_cluster._wire.toprimary import Running, StartTaking, StopTaking
@@ -180,7 +181,7 @@ class Hand:
             client.close()
 
 
-class LinkCase(SynchronousTestCase):
+class LinkCase(DescriptorsCountedTestCase):
     """
     A worker with a link, and three connections for it.
     """
@@ -189,6 +190,7 @@ class LinkCase(SynchronousTestCase):
         """
         Connect the channel.
         """
+        super().setUp()
         self.hand = Hand(3)
         self.addCleanup(self.hand.close)
 

@@ -8,9 +8,8 @@ import errno
 import os
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.unit._worker.test_primarylink import KeepingPort, ScriptedPrimary
+from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.toprimary import GiveBack, Listen, listenRequest
@@ -65,7 +64,7 @@ class AnsweringPrimary(Channel):
         return {}
 
 
-class PrimaryPortsTests(SynchronousTestCase):
+class PrimaryPortsTests(DescriptorsCountedTestCase):
     """
     Tests of L{PrimaryPorts}.
     """
@@ -74,6 +73,7 @@ class PrimaryPortsTests(SynchronousTestCase):
         """
         Connect both channels.
         """
+        super().setUp()
         self.original = os.open(os.devnull, os.O_RDONLY)
         self.addCleanup(os.close, self.original)
         self.primary = AnsweringPrimary(self.original)
