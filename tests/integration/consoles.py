@@ -6,9 +6,10 @@ starts a server is left running, and waited for, until the next such command;
 all others run until they end, and must print what is shown.  Where reality
 may differ from what is shown:
 
-  - Port 8080 and its neighbours stand for ports that are free.
-  - A number of four or more digits stands for any such number: the same for
-    the same, and different ones in one answer for different ones.  In a later
+  - Port 8080 and its neighbours stand for ports that are free.  Any other
+    number behind a colon, a client's port, stands for any number.
+  - A number of four or more digits stands for any number: the same for the
+    same, and different ones in one answer for different ones.  In a later
     command it is replaced by what it stood for.
   - C{...} stands for anything; on a line of its own, for any lines.
 """
@@ -72,12 +73,20 @@ class Command:
         return added
 
     @property
+    def isTwisted(self) -> bool:
+        """
+        Whether it takes the place of the server that runs.
+        """
+        return self.words[0] in {"twistd", "twist"}
+
+    @property
     def isServer(self) -> bool:
         """
-        Whether it runs until it is stopped.
+        Whether it is a server itself, and runs until it is stopped.
         """
-        program, *options = self.words
-        return program == "twist" or (program == "twistd" and "-n" in options)
+        # What is piped to something, or followed by something, has to end.
+        ends = bool({";", "|"} & set(self.text))
+        return self.isTwisted and bool({"twist", "-n"} & set(self.words)) and not ends
 
     @property
     def whenUp(self) -> str:
@@ -178,8 +187,10 @@ class Terminal:
         """
         if isinstance(step, LogLines):
             self._expectLogged(step.shown)
-        elif step.isServer:
+            return
+        if step.isTwisted:
             self.stopServer()
+        if step.isServer:
             self._startServer(step)
         else:
             self._runToItsEnd(step)
@@ -203,7 +214,7 @@ class Terminal:
         return int(self.meanings[shown])
 
     def _startServer(self, command: Command) -> None:
-        real = Command(self._real(command.text), ())
+        real = Command(self.real(command.text), ())
         self.server = RunningProgram(
             real.words, str(self.directory), {**real.environment, **self._environment()}
         )
@@ -211,7 +222,7 @@ class Terminal:
         self._expectLogged(command.shown)
 
     def _runToItsEnd(self, command: Command) -> None:
-        real = self._real(command.text)
+        real = self.real(command.text)
         done = subprocess.run(
             ["bash", "-c", real],
             cwd=self.directory,
@@ -235,31 +246,44 @@ class Terminal:
     def _expectLogged(self, shown: tuple[str, ...]) -> None:
         assert not shown or self.server is not None, "no server runs"
         after = 0
-        for pattern in self._patternsOf(shown):
+        # Which worker is the first to be ready, or gets a connection, is open.
+        for line in shown:
             assert self.server is not None
+            [pattern] = self._patternsOf((line,), small=r"\d+")
             log = self.server.log
             match = log.waitForLine(rf"(?:^|\] ){pattern}$", after)
             self._learn(match.groupdict())
             after = log.lines.index(match.string, after) + 1
 
-    def _patternsOf(self, shown: tuple[str, ...]) -> list[str]:
+    def _patternsOf(self, shown: tuple[str, ...], small: str = "") -> list[str]:
         """
         Regular expressions for lines that are shown.
+
+        @param small: What to put for numbers of few digits; by default, they
+            stand for themselves.
         """
         known: set[str] = set()
-        return [self._patternOf(line, known) for line in shown]
+        return [self._patternOf(line, known, small) for line in shown]
 
-    def _patternOf(self, line: str, known: set[str]) -> str:
+    def _patternOf(self, line: str, known: set[str], small: str) -> str:
         if line == "...":
-            return r"(?:.*\n?)*?"
+            return r"(?s:.*?)"
         pattern = ""
-        for piece in re.split(r"(\.\.\.|\d+)", line):
+        line = line.replace("0.0.0.0:", "127.0.0.1:")
+        for piece in re.split(r"(\.\.\.|127\.0\.0\.1|:\d{4,}|\d+)", line):
             if piece == "...":
                 pattern += ".*"
-            elif _PORT.fullmatch(piece):
-                pattern += str(self.port(piece))
+            elif _PORT.fullmatch(piece.removeprefix(":")):
+                pattern += (
+                    f":{self.port(piece[1:])}"
+                    if piece[0] == ":"
+                    else str(self.port(piece))
+                )
+            elif piece.startswith(":"):
+                # A client's port is another one each time.
+                pattern += r":\d+"
             elif not _NUMBER.fullmatch(piece):
-                pattern += re.escape(piece)
+                pattern += small if small and piece.isdigit() else re.escape(piece)
             elif piece in self.meanings:
                 pattern += self.meanings[piece]
             elif piece in known:
@@ -273,9 +297,10 @@ class Terminal:
     def _learn(self, found: Mapping[str, str]) -> None:
         self.meanings.update({name[1:]: value for name, value in found.items()})
 
-    def _real(self, text: str) -> str:
+    def real(self, text: str) -> str:
         """
-        A command with what its numbers stand for.
+        A command, or a program, with what its numbers stand for, and for
+        clients on this machine only.
         """
 
         def meaning(match: re.Match[str]) -> str:
@@ -284,6 +309,7 @@ class Terminal:
                 return str(self.port(number))
             return self.meanings.get(number, number)
 
+        text = re.sub(r"(tcp:80[89]\d)(?=\s|$)", r"\1:interface=127.0.0.1", text)
         return re.sub(r"\d{4,}", meaning, text)
 
     def _environment(self) -> dict[str, str]:
