@@ -15,6 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_cluster._reactor.signals import SAME_REQUEST, whenAskedAgain
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
 class SignalledClock(Clock):
     """
     As much of a reactor as is needed.
@@ -39,15 +42,15 @@ class WhenAskedAgainTests(SynchronousTestCase):
         self.first: list[int] = []
         self.again: list[None] = []
         self.reactor = SignalledClock()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             before = signal.signal(number, lambda number, _: self.first.append(number))
             self.addCleanup(signal.signal, number, before)
 
-    def ask(self) -> None:
+    def ask(self) -> Callable[[], None]:
         """
         Begin to listen for more.
         """
-        whenAskedAgain(self.reactor, lambda: self.again.append(None))
+        return whenAskedAgain(self.reactor, lambda: self.again.append(None))
 
     def test_again(self) -> None:
         """
@@ -56,7 +59,7 @@ class WhenAskedAgainTests(SynchronousTestCase):
         """
         self.ask()
         self.reactor.advance(SAME_REQUEST)
-        for count, number in enumerate((signal.SIGTERM, signal.SIGINT)):
+        for count, number in enumerate(SIGNALS):
             os.kill(os.getpid(), number)
             self.assertEqual(len(self.again), count)
             self.reactor.advance(0)
@@ -73,13 +76,30 @@ class WhenAskedAgainTests(SynchronousTestCase):
         self.reactor.advance(SAME_REQUEST)
         self.assertEqual(self.again, [])
 
+    def test_noLonger(self) -> None:
+        """
+        When there is nothing left to ask for, the signals mean what they did;
+        whoever says so twice does not undo what came in between.
+        """
+        before = [signal.getsignal(number) for number in SIGNALS]
+        noLonger = self.ask()
+        self.assertNotIn(signal.getsignal(signal.SIGTERM), before)
+        noLonger()
+        self.assertEqual([signal.getsignal(number) for number in SIGNALS], before)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(self.first, [signal.SIGTERM])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        noLonger()
+        self.assertEqual(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
+
     def test_ignored(self) -> None:
         """
         What was ignored, as by C{nohup}, or has no handler stays so.
         """
         for action in (signal.SIG_IGN, signal.SIG_DFL):
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in SIGNALS:
                 signal.signal(number, action)
+            self.ask()()
             self.ask()
             self.assertEqual(signal.getsignal(signal.SIGTERM), action)
             self.assertEqual(signal.getsignal(signal.SIGINT), action)
