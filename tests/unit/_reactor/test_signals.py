@@ -14,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_cluster._reactor.signals import SAME_REQUEST, whenAskedAgain
 
-
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
