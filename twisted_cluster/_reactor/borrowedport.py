@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from twisted.internet import tcp, udp, unix
+from twisted.internet.address import UNIXAddress
 from twisted.internet.error import CannotListenError
 from twisted.internet.main import CONNECTION_DONE
 from twisted.python import log
@@ -255,13 +256,26 @@ class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
         return ("0.0.0.0", 0)
 
 
+class BorrowedUNIXConnection(ServedUNIXConnection):
+    """
+    A connection of a borrowed UNIX port.
+    """
+
+    def getHost(self) -> UNIXAddress:
+        """
+        The port's address, as the application knows it.
+        """
+        host: UNIXAddress = self.server.getHost()
+        return host
+
+
 class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
     """
     A UNIX port in a worker.  Its path, and the lock beside it, are the
     primary's to make and to remove.
     """
 
-    transport = ServedUNIXConnection
+    transport = BorrowedUNIXConnection
 
     _shouldShutdown = False
 
@@ -300,6 +314,13 @@ class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
         self.connected = True
         self.numberAccepts = 100
         self.startReading()
+
+    def getHost(self) -> UNIXAddress:
+        """
+        The path as the application gave it; the socket has the one that the
+        primary was asked for.
+        """
+        return UNIXAddress(self._bindPath)
 
 
 class _BorrowedDatagramMixin(_BorrowingMixin):
@@ -381,6 +402,12 @@ class BorrowedUNIXDatagramPort(_BorrowedDatagramMixin, unix.DatagramPort):
         self.socket = self._borrow()
         self.fileno = self.socket.fileno  # type: ignore[method-assign]
         self.connected = 1
+
+    def getHost(self) -> UNIXAddress:
+        """
+        The path as the application gave it.
+        """
+        return UNIXAddress(self.port)
 
 
 def _lookedUp(interface: str) -> str:
