@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
@@ -26,7 +27,7 @@ from twisted_cluster._run.orders import ProgramKind, WorkerOrders
 from twisted_cluster.events import WorkerExit
 from twisted_cluster.settings import ClusterSettings, WorkerProgram
 
-TIME_LIMIT = 300.0
+TIME_LIMIT = 100.0
 """
 Seconds until a run is taken for one that hangs, and is killed.
 """
@@ -80,13 +81,18 @@ class TrialRun:
         """
         self._outcomes.unlink(missing_ok=True)
         self.output.unlink(missing_ok=True)
-        if self.surrounding is Surrounding.WORKER:
-            await self._inWorker(reactor)
-        else:
-            await self._alone(reactor)
+        # Trial's usual place is a long way down, and the paths of UNIX sockets
+        # have to be short.
+        with TemporaryDirectory(prefix="", dir="/tmp") as temporary:
+            Path(temporary, "_trial_marker").touch()
+            arguments = self._arguments(temporary)
+            if self.surrounding is Surrounding.WORKER:
+                await self._inWorker(reactor, arguments)
+            else:
+                await self._alone(reactor, arguments)
         return readOutcomes(self._outcomes)
 
-    def _arguments(self) -> tuple[str, ...]:
+    def _arguments(self, temporary: str) -> tuple[str, ...]:
         """
         The module to run, and its arguments.
         """
@@ -96,7 +102,7 @@ class TrialRun:
             f"{self._outcomes}",
             f"{self.output}",
             f"--reactor={'cluster' if name is Surrounding.PLUGIN else 'epoll'}",
-            f"--temp-directory={self.directory / name.value}",
+            f"--temp-directory={temporary}",
             *self.tests,
         )
 
@@ -108,7 +114,7 @@ class TrialRun:
         path = [root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
-    async def _alone(self, reactor: Any) -> None:
+    async def _alone(self, reactor: Any, arguments: Sequence[str]) -> None:
         """
         Run a process of the same kind that a worker is, without a primary.
         """
@@ -117,7 +123,7 @@ class TrialRun:
             process = reactor.spawnProcess(
                 _Ending(ended),
                 sys.executable,
-                [sys.executable, "-m", *self._arguments()],
+                [sys.executable, "-m", *arguments],
                 env=self._environment(),
                 path=f"{self.directory}",
                 childFDs={0: nothing.fileno(), 1: 1, 2: 2},
@@ -127,11 +133,11 @@ class TrialRun:
         if limit.active():
             limit.cancel()
 
-    async def _inWorker(self, reactor: Any) -> None:
+    async def _inWorker(self, reactor: Any, arguments: Sequence[str]) -> None:
         """
         Run a primary with one worker, and no successor for it.
         """
-        orders = WorkerOrders(kind=ProgramKind.MODULE, program=self._arguments())
+        orders = WorkerOrders(kind=ProgramKind.MODULE, program=tuple(arguments))
         program = WorkerProgram(
             arguments=("-m", "twisted_cluster._run.child", *orders.toWords()),
             environment=self._environment(),
