@@ -69,12 +69,15 @@ class _AcceptingMixin:
 
     @ivar _receiver: Where connections go; C{None} for a port that is shared.
     @ivar _wanted: Whether to accept at all at present.
+    @ivar _exhausted: Whether accepting failed the last time, which was logged
+        then.
     @ivar _created: The socket, from before it is bound.
     """
 
     _log = Logger()
     _receiver: IConnectionReceiver | None = None
     _wanted = False
+    _exhausted = False
     _created: _Socket | None = None
 
     reactor: Any
@@ -136,6 +139,7 @@ class _AcceptingMixin:
                 AcceptedConnection(descriptor, os.fstat(descriptor).st_ino)
             )
         if connections:
+            self._exhausted = False
             self._receiver.connectionsAccepted(connections)
 
     def _acceptFailed(self, error: OSError) -> None:
@@ -144,12 +148,16 @@ class _AcceptingMixin:
         """
         if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
             return
-        self._log.warn(
-            "{port} could not accept a connection: {error}", port=self, error=error
-        )
+        if not self._exhausted:
+            self._log.warn(
+                "could not accept a connection on {address}: {error}",
+                address=self.boundAddress,
+                error=error,
+            )
         if error.errno not in _OF_ONE_CLIENT:
             # The connection stays in the backlog, so the port stays readable:
             # without a pause this would spin.
+            self._exhausted = True
             self.stopReading()  # type: ignore[attr-defined]
             self.reactor.callLater(EXHAUSTION_PAUSE, self.startReading)
 
