@@ -416,6 +416,25 @@ class PortTests(ClusterCase):
             )
             successor.end()
 
+    def test_crashGivesBack(self) -> None:
+        """
+        A worker that ended has no port any more: one that only the others have
+        closes with the last of them.
+        """
+        for processFirst in (False, True):
+            _, process = self.forkRunning()
+            _, other = self.forkRunning()
+            process.worker.serve(TCP)
+            loan = other.worker.serve(TCP)
+            if processFirst:
+                process.exit()
+                process.loseChannels()
+            else:
+                process.end()
+            self.assertEqual(len(self.opener.openPorts), 1)
+            other.worker.giveBack(loan)
+            self.assertEqual(self.opener.openPorts, [])
+
     def test_lateListen(self) -> None:
         """
         What a worker asked for just before its end is read after its end was

@@ -152,7 +152,7 @@ class ReactorTests(SynchronousTestCase):
         """
         A primary that goes while it stops anyway is nothing to speak of.
         """
-        self.reactor.addSystemEventTrigger("during", "shutdown", self.pump.lose)
+        self.reactor.addSystemEventTrigger("before", "shutdown", self.pump.lose)
         self.reactor.callWhenRunning(self.reactor.stop)
         with capturedLogs() as events:
             self.run_()
