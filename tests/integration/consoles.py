@@ -274,12 +274,8 @@ class Terminal:
             if piece == "...":
                 pattern += ".*"
             elif _PORT.fullmatch(piece.removeprefix(":")):
-                pattern += (
-                    f":{self.port(piece[1:])}"
-                    if piece[0] == ":"
-                    else str(self.port(piece))
-                )
-            elif piece.startswith(":"):
+                pattern += self.real(piece)
+            elif re.fullmatch(r":\d{4,}", piece):
                 # A client's port is another one each time.
                 pattern += r":\d+"
             elif not _NUMBER.fullmatch(piece):
