@@ -103,6 +103,7 @@ class TestForce:
         A worker that ignores SIGTERM is killed after --killtime.
         """
         with supervised("ignore", options=("--killtime", "0.4")) as cluster:
+            cluster.waitForLine("ignoring SIGTERM", count=2)
             begin = time.monotonic()
             cluster.signal(signal.SIGTERM)
             cluster.waitForExit()
@@ -131,6 +132,7 @@ class TestForce:
         Asked again later, it kills the workers that are left at once.
         """
         with supervised("ignore", options=("--killtime", "3600")) as cluster:
+            cluster.waitForLine("ignoring SIGTERM", count=2)
             cluster.signal(number)
             cluster.waitForLine("Received SIG")
             # What comes sooner is the same request.

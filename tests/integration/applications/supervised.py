@@ -60,7 +60,9 @@ def main() -> None:
     reactor: Any = installed
     misbehaviour = sys.argv[2:]
     if "ignore" in misbehaviour:
+        # The reactor sets its own handler when it starts.
         reactor.callWhenRunning(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+        reactor.callWhenRunning(print, "ignoring SIGTERM")
     if "crash" in misbehaviour:
         reactor.callLater(0, os._exit, 3)
     reactor.listenTCP(
