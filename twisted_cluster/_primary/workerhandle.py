@@ -80,7 +80,8 @@ class WorkerHandle(ProcessProtocol):
         seconds: Callable[[], float],
     ) -> None:
         """
-        @param seconds: Tells the time, as L{IReactorTime.seconds} does.
+        @param seconds: Tells the time, as
+            L{twisted.internet.interfaces.IReactorTime.seconds} does.
         """
         self.id = id
         self.slot = slot
@@ -266,7 +267,8 @@ class WorkerHandle(ProcessProtocol):
 
 def _exitOf(reason: Any) -> WorkerExit:
     """
-    How a process ended, from L{ProcessDone} or L{ProcessTerminated}.
+    How a process ended, from L{twisted.internet.error.ProcessDone} or
+    L{twisted.internet.error.ProcessTerminated}.
     """
     if reason.signal is not None:
         return WorkerExit(code=None, signal=Signals(reason.signal).name)
