@@ -5,6 +5,7 @@ Run Twisted's suites inside a worker, and say where they differ.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -60,6 +61,8 @@ async def _run(reactor: Any, options: argparse.Namespace) -> None:
         report = await runSuite(reactor, suite, directory.absolute() / suite.name)
         print(*report.lines(), sep="\n", flush=True)
         good = good and report.isGood
+    if good and not options.directory:
+        shutil.rmtree(directory)
     if not good:
         print(f"\nWhat the runs printed is in {directory}")
         raise SystemExit(1)

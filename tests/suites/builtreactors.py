@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.epollreactor import EPollReactor as _EPollReactor
 from twisted.internet.pollreactor import PollReactor as _PollReactor
 from twisted.internet.selectreactor import SelectReactor as _SelectReactor
@@ -22,7 +21,6 @@ from twisted.internet.test.connectionmixins import ConnectableProtocol
 from twisted.python.failure import Failure
 
 from twisted_cluster._reactor.layer import layered
-
 
 TIMEOUT = 20.0
 """
@@ -41,7 +39,7 @@ class _LentChannel:
     @ivar _home: The reactor that it belongs to.
     """
 
-    def __init__(self, transport: FileDescriptor, reactor: Any) -> None:
+    def __init__(self, transport: Any, reactor: Any) -> None:
         self._transport = transport
         self._home = transport.reactor
         transport.reactor = reactor
@@ -50,19 +48,19 @@ class _LentChannel:
         """
         The channel's.
         """
-        return self._transport.fileno()
+        return int(self._transport.fileno())
 
     def logPrefix(self) -> str:
         """
         Read as the channel itself would be.
         """
-        return self._transport.logPrefix()
+        return str(self._transport.logPrefix())
 
     def doRead(self) -> Any:
         """
         Something arrived.
         """
-        return self._transport.doRead()  # type: ignore[attr-defined]
+        return self._transport.doRead()
 
     def connectionLost(self, reason: Failure | None) -> None:
         """
@@ -133,11 +131,11 @@ def replaceReactors() -> None:
     """
     Have C{ReactorBuilder} build these.  To be called before any test is loaded.
     """
-    reactormixins.ReactorBuilder._reactors = [
-        f"{__name__}.{build.__name__}" for build in _BUILT
-    ]
-    reactormixins.ReactorBuilder.timeout = TIMEOUT
-    ConnectableProtocol.writeToDetectPeerDisconnection = _writeToPeer
+    builder: Any = reactormixins.ReactorBuilder
+    builder._reactors = [f"{__name__}.{build.__name__}" for build in _BUILT]
+    builder.timeout = TIMEOUT
+    connectable: Any = ConnectableProtocol
+    connectable.writeToDetectPeerDisconnection = _writeToPeer
 
 
 _writeAtOnce = ConnectableProtocol.writeToDetectPeerDisconnection

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    formatEvent,
+    globalLogPublisher,
+)
 from zope.interface import implementer
 
 from tests.suites.catalogue import Suite
@@ -53,10 +59,17 @@ class SuiteReport:
             for outcomes in (comparison.alone, comparison.clustered)
         ]
         lines = [
-            f"{self.suite.name:14} alone {good[0]:4}/{len(comparison.alone):4} ok, "
-            f"{self.seconds[0]:5.1f} s;  {self.suite.surrounding.value} "
-            f"{good[1]:4}/{len(comparison.clustered):4} ok, {self.seconds[1]:5.1f} s;  "
-            f"{len(comparison.excepted)} named exceptions"
+            "  ".join(
+                [
+                    f"{self.suite.name:14}",
+                    f"alone {good[0]:4}/{len(comparison.alone):4} ok,",
+                    f"{self.seconds[0]:5.1f} s;",
+                    f"{self.suite.surrounding.value}",
+                    f"{good[1]:4}/{len(comparison.clustered):4} ok,",
+                    f"{self.seconds[1]:5.1f} s;",
+                    f"{len(comparison.excepted)} named exceptions",
+                ]
+            )
         ]
         if not comparison.alone:
             lines.append("    no tests were run")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TextIO
 
 from attrs import field, frozen
 
@@ -47,13 +46,14 @@ class OutcomeFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
+        self._path = path
 
     def write(self, testID: str, outcome: Outcome) -> None:
         """
         One test has ended.
         """
-        self._file.write(json.dumps([testID, outcome.value]) + "\n")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([testID, outcome.value]) + "\n")
 
 
 def readOutcomes(path: Path) -> dict[str, Outcome]:
@@ -77,13 +77,14 @@ class NamedException:
 
     @ivar tests: A shell pattern of their ids.
     @ivar reason: Why; for users to read.
-    @ivar hangs: Whether they wait in vain until their time is over; such are
-        left out.
+    @ivar leftOut: Whether they are not run at all: they would wait in vain
+        until their time is over, or fail in a Deferred that nobody looks at,
+        which trial reports as the failure of whichever test comes later.
     """
 
     tests: str
     reason: str
-    hangs: bool = False
+    leftOut: bool = False
 
     def covers(self, testID: str) -> bool:
         """
@@ -144,9 +145,7 @@ def compare(
         skipped = now is Outcome.SKIPPED and before is not Outcome.SKIPPED
         if before.isGood and (not now.isGood or skipped):
             named = any(exception.covers(testID) for exception in exceptions)
-            (excepted if named else differences).append(
-                Difference(testID, before, now)
-            )
+            (excepted if named else differences).append(Difference(testID, before, now))
     differences += [
         # What trial reports under a name of its own: a module that cannot be
         # imported, a mistake between two tests.

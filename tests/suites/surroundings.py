@@ -27,7 +27,7 @@ from twisted_cluster._run.orders import ProgramKind, WorkerOrders
 from twisted_cluster.events import WorkerExit
 from twisted_cluster.settings import ClusterSettings, WorkerProgram
 
-TIME_LIMIT = 100.0
+TIME_LIMIT = 300.0
 """
 Seconds until a run is taken for one that hangs, and is killed.
 """

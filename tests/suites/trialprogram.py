@@ -104,14 +104,14 @@ def _reportRunning() -> None:
     reactor.run()
 
 
-def _leaveOutWhatHangs(suite: Any) -> None:
+def _leaveOut(suite: Any) -> None:
     """
-    Remove from a suite what only waits in a worker.
+    Remove from a suite what is better not run in a worker.
     """
     for test in list(suite._tests):
         if hasattr(test, "_tests"):
-            _leaveOutWhatHangs(test)
-        elif any(named.hangs and named.covers(test.id()) for named in EXCEPTIONS):
+            _leaveOut(test)
+        elif any(named.leftOut and named.covers(test.id()) for named in EXCEPTIONS):
             suite._tests.remove(test)
 
 
@@ -134,7 +134,7 @@ def main() -> None:
     _reportRunning()
     suite = trial._getSuite(options)
     if inWorker():
-        _leaveOutWhatHangs(suite)
+        _leaveOut(suite)
     result = trial._makeRunner(options).run(suite)
     sys.exit(not result.wasSuccessful())
 

@@ -1,0 +1,3 @@
+"""
+Tests of how the runs of Twisted's suites are compared.
+"""
