@@ -9,6 +9,8 @@ Every exception of the package, and whose fault each one is::
     +-- ChannelError            the channel between primary and worker
     |   +-- ChannelClosed       it is gone; the other process ended or left
     |   +-- MalformedBox        the other side broke the rules of the wire
+    |   +-- HandleRefused       the other process has no descriptor left for it
+    +-- AnswerFailed            the other process did not answer a question
     +-- FailedToStart           the cluster's workers never came up
     +-- ImpossibleTransition    a worker cannot do this in the state it is in
 
@@ -78,6 +80,19 @@ class MalformedBox(ChannelError):
     """
     The other side sent bytes that are no AMP box, or a box that breaks the
     rules of the command it names; the channel cannot be used any further.
+    """
+
+
+class HandleRefused(ChannelError):
+    """
+    The other process has no descriptors left, so it could not receive what was
+    sent to it; nothing of that message was delivered.
+    """
+
+
+class AnswerFailed(ClusterError):
+    """
+    The other process gave no answer to a question; the message says why.
     """
 
 

@@ -1,0 +1,936 @@
+"""
+Tests of L{twisted_cluster._wire.messaging} and L{twisted_cluster._wire.lanes}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
+from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._wire.boxes import serialize
+from twisted_cluster._wire.channel import responds
+from twisted_cluster._wire.descriptors import inodeOf
+from twisted_cluster._wire.lanes import (
+    BATCH,
+    PART_LIMIT,
+    SMALL,
+    WINDOW,
+    Delivered,
+    Handle,
+    closeHandle,
+)
+from twisted_cluster._wire.messaging import Messages, MessagingChannel, Questions
+from twisted_cluster._wire.serialization import JSONCodec
+from twisted_cluster.errors import (
+    AnswerFailed,
+    ChannelClosed,
+    HandleRefused,
+    MalformedBox,
+)
+from twisted_cluster.testing.channels import connectedChannels
+
+LARGE = 5 * PART_LIMIT
+
+
+class BytesCodec:
+    """
+    Messages that are bytes already.  C{b"?"} cannot be decoded, nor can anything
+    be that has it beside it.
+    """
+
+    def encode(self, message: object) -> bytes:
+        """
+        Only bytes.
+        """
+        if not isinstance(message, bytes):
+            raise TypeError("only bytes")
+        return message
+
+    def decode(self, content: bytes) -> object:
+        """
+        Everything but C{b"?"}.
+        """
+        if content == b"?":
+            raise ValueError("no message")
+        return content
+
+    def decodeAll(self, contents: list[bytes]) -> list[object]:
+        """
+        All or none.
+        """
+        return [self.decode(content) for content in contents]
+
+
+class Note(amp.Command):
+    """
+    A command of the channel's own.
+    """
+
+    requiresAnswer = False
+
+
+class Link(MessagingChannel):
+    """
+    An end that keeps what it is given.
+
+    @ivar received: Messages, handles' contents, and C{"note"} for a L{Note}, in
+        their order.
+    @ivar bytesRead: How many bytes arrived.
+    @ivar lost: Whether the channel is lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(BytesCodec())
+        self.received: list[Any] = []
+        self.bytesRead = 0
+        self.lost = False
+
+    def listen(self) -> None:
+        """
+        Receive messages.
+        """
+        self.receiveMessages(self.keep)
+
+    def keep(self, message: bytes, handle: Handle | None) -> None:
+        """
+        Keep a message, and what its handle is.
+        """
+        self.received.append(message)
+        if handle is not None:
+            self.received.append((handle.description, inodeOf(handle.descriptor)))
+            closeHandle(handle)
+
+    @responds(Note)
+    def note(self) -> dict[str, Any]:
+        """
+        Keep that it came.
+        """
+        self.received.append("note")
+        return {}
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Count.
+        """
+        self.bytesRead += len(data)
+        super().dataReceived(data)
+
+    def channelLost(self, reason: Failure) -> None:
+        """
+        Keep that it is.
+        """
+        self.lost = True
+
+
+class MessagingCase(DescriptorsCountedTestCase):
+    """
+    Two ends of a channel.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect them.
+        """
+        super().setUp()
+        self.connect()
+
+    def connect(self) -> None:
+        """
+        Two new ends.
+        """
+        self.near, self.far = Link(), Link()
+        self.pump = connectedChannels(self.near, self.far)
+
+    def outcomes(self, *deferreds: Deferred[Any]) -> list[Any]:
+        """
+        What the Deferreds fire with, in the order in which they do.
+        """
+        results: list[Any] = []
+        for deferred in deferreds:
+            deferred.addErrback(lambda failure: failure.type).addCallback(
+                results.append
+            )
+        return results
+
+
+class MessageTests(MessagingCase):
+    """
+    Tests for sending messages.
+    """
+
+    def test_delivered(self) -> None:
+        """
+        The Deferred fires when the receiver was given the message, not before.
+        """
+        self.far.listen()
+        sent = self.near.sendMessage(b"hello")
+        self.assertNoResult(sent)
+        self.assertEqual(self.near.undelivered, 1)
+        self.pump.flush()
+        self.assertEqual(self.far.received, [b"hello"])
+        self.assertIsNone(self.successResultOf(sent))
+        self.assertEqual(self.near.undelivered, 0)
+
+    def test_bothWays(self) -> None:
+        """
+        A receiver can answer with a message, which confirms the first one too.
+        """
+        self.near.listen()
+        self.far.receiveMessages(lambda message, handle: self.far.sendMessage(message))
+        sent = [self.near.sendMessage(b"%d" % n) for n in range(100)]
+        self.pump.flush()
+        self.assertEqual(self.near.received, [b"%d" % n for n in range(100)])
+        self.assertEqual(self.outcomes(*sent), [None] * 100)
+        self.assertEqual([self.near.undelivered, self.far.undelivered], [0, 0])
+
+    @given(
+        st.lists(
+            st.sampled_from([0, 1, 100, BATCH, SMALL, SMALL + 1, PART_LIMIT, LARGE]),
+            max_size=12,
+        ),
+        st.integers(min_value=1000, max_value=70000),
+    )
+    @settings(deadline=None, max_examples=60)
+    def test_order(self, sizes: list[int], cut: int) -> None:
+        """
+        Messages of any sizes arrive as they are and in their order, wherever the
+        stream is cut; and are delivered in it.
+        """
+        self.connect()
+        self.pump.second.cut = cut
+        messages = [bytes([n]) * size for n, size in enumerate(sizes)]
+        self.far.listen()
+        order: list[int] = []
+        for n, message in enumerate(messages):
+            sent = self.near.sendMessage(message)
+            sent.addCallback(lambda _, n: order.append(n), n)
+        self.pump.flush()
+        self.assertEqual(self.far.received, messages)
+        self.assertEqual(order, list(range(len(messages))))
+
+    def test_lengthFields(self) -> None:
+        """
+        Messages around the size of a length field and of a read arrive whole.
+        """
+        self.far.listen()
+        messages = [bytes([n]) * 65521 for n in range(6)]
+        messages += [b"a" * size for size in (65535, 65536, 65537)]
+        for message in messages:
+            self.near.sendMessage(message)
+        self.pump.flush()
+        self.assertEqual(self.far.received, messages)
+
+    def test_large(self) -> None:
+        """
+        Four messages of 8 MiB arrive in their order.
+        """
+        self.far.listen()
+        messages = [bytes([n]) * 8 * 1024 * 1024 for n in range(4)]
+        for message in messages:
+            self.near.sendMessage(message)
+        self.pump.flush()
+        self.assertTrue(self.far.received == messages)
+
+    def test_refusedByCodec(self) -> None:
+        """
+        What cannot be encoded is refused at once, and nothing is sent.
+        """
+        self.far.listen()
+        with self.assertRaises(TypeError):
+            self.near.sendMessage("text")
+        with self.assertRaises(TypeError):
+            self.near.ask("text")
+        self.assertFalse(self.pump.step())
+
+    def test_undecodable(self) -> None:
+        """
+        A message that cannot be decoded is logged and dropped; those around it
+        are not, and the channel goes on.
+        """
+        self.far.listen()
+        for message in (b"1", b"2", b"3", b"?", b"4"):
+            self.near.sendMessage(message)
+        self.pump.flush()
+        self.assertEqual(self.far.received, [b"1", b"2", b"3", b"4"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(self.near.undelivered, 0)
+
+    def test_receiverRaises(self) -> None:
+        """
+        A receiver that raises loses no message: each was delivered.
+        """
+        self.far.receiveMessages(lambda message, handle: 1 // 0)
+        sent = [self.near.sendMessage(b"x") for _ in range(10)]
+        self.pump.flush()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 10)
+        self.assertEqual(self.outcomes(*sent), [None] * 10)
+
+    def test_commandsKeepTheirPlace(self) -> None:
+        """
+        A command that is sent after messages does not overtake those that were
+        only gathered.
+        """
+        self.far.listen()
+        for n in range(10):
+            self.near.sendMessage(b"%d" % n)
+        self.near.tell(Note)
+        self.pump.flush()
+        self.assertEqual(self.far.received[-1], "note")
+        self.assertEqual(len(self.far.received), 11)
+
+    def test_gathered(self) -> None:
+        """
+        Many small messages share boxes.
+        """
+        self.far.listen()
+        self.near.sendMessage(b"")
+        self.pump.flush()
+        alone = self.far.bytesRead
+        for _ in range(1000):
+            self.near.sendMessage(b"")
+        self.pump.flush()
+        self.assertEqual(len(self.far.received), 1001)
+        self.assertLess(self.far.bytesRead, 1000 * alone / 3)
+
+
+class WindowTests(MessagingCase):
+    """
+    Tests for what bounds memory and waiting.
+    """
+
+    def test_early(self) -> None:
+        """
+        Messages wait for a receiver, and are not delivered before.
+        """
+        sent = [self.near.sendMessage(b"%d" % n) for n in range(3)]
+        self.pump.flush()
+        self.assertEqual(self.near.undelivered, 3)
+        self.far.listen()
+        self.assertEqual(self.far.received[0], b"0")
+        self.pump.flush()
+        self.assertEqual(self.far.received, [b"0", b"1", b"2"])
+        self.assertEqual(self.outcomes(*sent), [None] * 3)
+
+    def test_senderKeepsTheRest(self) -> None:
+        """
+        No more than a window goes to a side that has no receiver; it gets
+        everything when it has one.
+        """
+        message = b"x" * (8 * WINDOW)
+        sent = self.near.sendMessage(message)
+        self.pump.flush()
+        self.assertLess(self.far.bytesRead, 1.5 * WINDOW)
+        self.assertNoResult(sent)
+        self.far.listen()
+        self.pump.flush()
+        self.assertTrue(self.far.received == [message])
+        self.assertIsNone(self.successResultOf(sent))
+
+    def test_manySmallOnes(self) -> None:
+        """
+        Neither do more than a window of messages without any bytes.
+        """
+        for _ in range(WINDOW // 4):
+            self.near.sendMessage(b"")
+        self.pump.flush()
+        self.assertLess(self.far.bytesRead, 1.5 * WINDOW)
+        self.assertEqual(self.near.undelivered, WINDOW // 4)
+        self.far.listen()
+        self.pump.flush()
+        self.assertEqual(len(self.far.received), WINDOW // 4)
+
+    def test_commandsDoNotWait(self) -> None:
+        """
+        A command, such as a connection that is handed off, is behind no more than
+        a window of a message, however large that is.
+        """
+        self.far.listen()
+        self.near.sendMessage(b"x" * (20 * WINDOW))
+        self.near.tell(Note)
+        while "note" not in self.far.received:
+            self.assertTrue(self.pump.step())
+        self.assertEqual(self.far.received, ["note"])
+        self.assertLess(self.far.bytesRead, 1.5 * WINDOW)
+        self.pump.flush()
+        self.assertEqual(len(self.far.received), 2)
+
+    def test_ignored(self) -> None:
+        """
+        A peer that does not keep to the window is cut off, with a reason that is
+        logged, before it fills the memory.
+        """
+        part = b"x" * PART_LIMIT
+        box = serialize(
+            {
+                amp.COMMAND: Messages.commandName,
+                b"parts": struct.pack("!Q", len(part)),
+                b"content": part,
+            }
+        )
+        for _ in range(2 * WINDOW // PART_LIMIT):
+            self.pump.first.write(box)
+        with capturedLogs() as events:
+            self.pump.flush()
+        self.assertTrue(self.far.lost)
+        self.assertLess(self.far.bytesRead, 2 * WINDOW)
+        self.assertIn("window", str(events[0]["error"]))
+
+    def test_sentFromDelivery(self) -> None:
+        """
+        What is sent when a message was delivered goes out.
+        """
+        self.far.listen()
+
+        def again(_: None) -> None:
+            self.near.sendMessage(b"second")
+
+        self.near.sendMessage(b"first").addCallback(again)
+        self.pump.flush()
+        self.assertEqual(self.far.received, [b"first", b"second"])
+
+    def test_sentFromEarlyDelivery(self) -> None:
+        """
+        A receiver that gets messages that have waited can send.
+        """
+        self.near.sendMessage(b"early")
+        self.pump.flush()
+        self.near.listen()
+        self.far.receiveMessages(lambda message, handle: self.far.sendMessage(message))
+        self.pump.flush()
+        self.assertEqual(self.near.received, [b"early"])
+
+
+class DeliveryTests(MessagingCase):
+    """
+    Tests for knowing when all was delivered, or nothing will be.
+    """
+
+    def test_whenDelivered(self) -> None:
+        """
+        It fires when what was sent before is delivered: underway, gathered, or
+        waiting for the window.
+        """
+        self.assertIsNone(self.successResultOf(self.near.whenDelivered()))
+        for messages in ([b"1"], [b"1"] * 9, [b"1" * 4 * WINDOW]):
+            for message in messages:
+                self.near.sendMessage(message)
+            delivered = self.near.whenDelivered()
+            self.near.sendMessage(b"later")
+            self.assertNoResult(delivered)
+            self.far.listen()
+            self.pump.flush()
+            self.assertIsNone(self.successResultOf(delivered))
+
+    def test_whenDeliveredAnswers(self) -> None:
+        """
+        Questions count too.
+        """
+        self.near.ask(b"what?").addErrback(lambda _: None)
+        delivered = self.near.whenDelivered()
+        self.assertEqual(self.near.undelivered, 1)
+        self.assertNoResult(delivered)
+        self.pump.flush()
+        self.assertIsNone(self.successResultOf(delivered))
+
+    def test_lost(self) -> None:
+        """
+        When the channel is lost, every message that was not delivered fails,
+        once, in its order; so does what waits for them.
+        """
+        sent = [self.near.sendMessage(b"x") for _ in range(5)]
+        sent.append(self.near.sendMessage(b"x" * 2 * WINDOW))
+        sent.append(self.near.sendMessage(b"y"))
+        waits = self.near.whenDelivered()
+        results = self.outcomes(*sent, waits)
+        self.pump.flush()
+        self.pump.lose()
+        self.assertEqual(results, [ChannelClosed] * 8)
+        self.assertEqual(self.near.undelivered, 0)
+
+    def test_closed(self) -> None:
+        """
+        Sending and asking after that fail.
+        """
+        self.pump.lose()
+        sent, asked = self.near.sendMessage(b"x"), self.near.ask(b"x")
+        self.failureResultOf(sent, ChannelClosed)
+        self.failureResultOf(asked, ChannelClosed)
+        self.far.listen()
+        self.assertEqual(self.far.received, [])
+
+    def test_sendFromFailure(self) -> None:
+        """
+        Whoever sends again as soon as a message failed is told so too.
+        """
+        again: list[Deferred[None]] = []
+        self.near.sendMessage(b"x").addErrback(
+            lambda _: again.append(self.near.sendMessage(b"x"))
+        )
+        self.pump.lose()
+        self.failureResultOf(again[0], ChannelClosed)
+
+    def test_tooMuchConfirmed(self) -> None:
+        """
+        A peer that confirms what was not sent has lost its way.
+        """
+        self.far.tell(Delivered, lane=Messages.commandName, boxes=1)
+        with capturedLogs() as events:
+            self.pump.flush()
+        self.assertIsInstance(events[0]["error"], MalformedBox)
+        self.assertTrue(self.near.lost)
+
+
+class HandleTests(MessagingCase):
+    """
+    Tests for handles that travel along.
+    """
+
+    def test_order(self) -> None:
+        """
+        A handle comes with its message, and with no other, however large they
+        are.
+        """
+        self.far.listen()
+        handle = Handle("something", self.aDescriptor())
+        inode = inodeOf(handle.descriptor)
+        for message in (b"two", b"2" * 800_000):
+            self.far.received.clear()
+            self.near.sendMessage(b"zero")
+            for _ in range(5):
+                self.near.sendMessage(b"one")
+            sent = self.near.sendMessage(message, handle)
+            self.near.sendMessage(b"three")
+            self.pump.flush()
+            self.assertEqual(
+                self.far.received,
+                [b"zero"] + [b"one"] * 5 + [message, ("something", inode), b"three"],
+            )
+            self.assertIsNone(self.successResultOf(sent))
+
+    def test_early(self) -> None:
+        """
+        A handle waits with its message.
+        """
+        self.near.sendMessage(b"x", Handle("something", self.aDescriptor()))
+        self.pump.flush()
+        self.far.listen()
+        self.assertEqual(len(self.far.received), 2)
+        self.pump.flush()
+
+    def test_neverReceived(self) -> None:
+        """
+        One that waits when the channel is lost is closed.
+        """
+        sent = self.near.sendMessage(b"x", Handle("something", self.aDescriptor()))
+        self.pump.flush()
+        self.pump.lose()
+        self.failureResultOf(sent, ChannelClosed)
+
+    def test_noRoom(self) -> None:
+        """
+        If the receiving process has no room for the descriptor, the message is not
+        delivered, and its sender is told so; those around it are delivered.
+        """
+        self.far.listen()
+        self.pump.second.truncations.append(0)
+        first = self.near.sendMessage(b"first")
+        sent = self.near.sendMessage(b"x", Handle("something", self.aDescriptor()))
+        last = self.near.sendMessage(b"last")
+        self.pump.flush()
+        self.assertEqual(self.far.received, [b"first", b"last"])
+        self.failureResultOf(sent, HandleRefused)
+        self.assertEqual(self.outcomes(first, last), [None, None])
+
+    def test_undecodable(self) -> None:
+        """
+        The handle of a message that cannot be decoded is closed.
+        """
+        self.far.listen()
+        self.near.sendMessage(b"?", Handle("something", self.aDescriptor()))
+        self.pump.flush()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class QuestionTests(MessagingCase):
+    """
+    Tests for questions.
+    """
+
+    def test_answered(self) -> None:
+        """
+        Each question has its own answer, large ones too, and in any order.
+        """
+        waiting: list[Deferred[bytes]] = [Deferred(), Deferred()]
+        answers = list(waiting)
+        self.far.answerQuestions(lambda question: answers.pop(0))
+        one, two = self.near.ask(b"one"), self.near.ask(b"2" * LARGE)
+        self.pump.flush()
+        waiting[1].callback(b"second" * LARGE)
+        waiting[0].callback(b"first")
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(one), b"first")
+        self.assertEqual(self.successResultOf(two), b"second" * LARGE)
+
+    def test_manyAtOnce(self) -> None:
+        """
+        Both sides can ask at once, hundreds of times.
+        """
+        self.far.answerQuestions(lambda question: b"far " + question)
+        self.near.answerQuestions(lambda question: b"near " + question)
+        asked = [self.near.ask(b"%d" % n) for n in range(500)]
+        asked += [self.far.ask(b"%d" % n) for n in range(500)]
+        self.pump.flush()
+        expected = [b"far %d" % n for n in range(500)]
+        expected += [b"near %d" % n for n in range(500)]
+        self.assertEqual(self.outcomes(*asked), expected)
+
+    def test_coroutine(self) -> None:
+        """
+        The answerer may be a coroutine function.
+        """
+
+        async def answer(question: bytes) -> bytes:
+            return b"yes"
+
+        self.far.answerQuestions(answer)
+        asked = self.near.ask(b"?!")
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(asked), b"yes")
+
+    def test_afterMessages(self) -> None:
+        """
+        A question does not overtake the messages before it.
+        """
+        self.far.listen()
+        self.far.answerQuestions(lambda question: b"%d" % len(self.far.received))
+        for _ in range(10):
+            self.near.sendMessage(b"x")
+        asked = self.near.ask(b"how many?")
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(asked), b"10")
+
+    def test_nobodyReceives(self) -> None:
+        """
+        Questions and answers pass messages that nobody receives, even a window
+        full of them.
+        """
+        self.far.sendMessage(b"x" * 4 * WINDOW).addErrback(lambda _: None)
+        self.near.sendMessage(b"x" * 4 * WINDOW).addErrback(lambda _: None)
+        self.far.answerQuestions(lambda question: b"here")
+        asked = self.near.ask(b"where?")
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(asked), b"here")
+        self.pump.lose()
+
+    def failureOf(self, answerer: Any) -> Failure:
+        """
+        How a question fails with this answerer.
+        """
+        if answerer is not None:
+            self.far.answerQuestions(answerer)
+        asked = self.near.ask(b"x")
+        self.pump.flush()
+        failure: Failure = self.failureResultOf(asked, AnswerFailed)
+        return failure
+
+    def test_nobodyAnswers(self) -> None:
+        """
+        Without an answerer a question fails, and says so.
+        """
+        self.assertIn("nobody", self.failureOf(None).getErrorMessage())
+
+    def test_answererRaises(self) -> None:
+        """
+        What an answerer raises is told to who asked, and logged.
+        """
+        failure = self.failureOf(lambda question: 1 // 0)
+        self.assertIn("ZeroDivisionError: ", failure.getErrorMessage())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_answererDeclines(self) -> None:
+        """
+        An L{AnswerFailed} is passed on as it is, and nothing is logged.
+        """
+
+        def decline(question: bytes) -> bytes:
+            raise AnswerFailed("not today")
+
+        self.assertEqual(self.failureOf(decline).getErrorMessage(), "not today")
+
+    def test_notEncodable(self) -> None:
+        """
+        An answer that cannot be encoded is a failure too.
+        """
+        failure = self.failureOf(lambda question: "text")
+        self.assertIn("only bytes", failure.getErrorMessage())
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    def test_notDecodable(self) -> None:
+        """
+        So is one that cannot be decoded.
+        """
+        failure = self.failureOf(lambda question: b"?")
+        self.assertIn("decoded", failure.getErrorMessage())
+
+    def test_late(self) -> None:
+        """
+        An answer that comes after the asker has given up is dropped.
+        """
+        clock = Clock()
+        answers: list[Deferred[bytes]] = []
+
+        def answer(question: bytes) -> Deferred[bytes]:
+            answers.append(Deferred())
+            return answers[-1]
+
+        self.far.answerQuestions(answer)
+        asked = self.near.ask(b"x")
+        cancelled = self.near.ask(b"x")
+        asked.addTimeout(1, clock)
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        self.pump.flush()
+        clock.advance(2)
+        self.failureResultOf(asked)
+        for late in answers:
+            late.callback(b"late")
+        self.pump.flush()
+        self.assertEqual(len(answers), 2)
+        self.assertFalse(self.near.lost)
+        self.assertEqual(self.near._asked, {})
+
+    def test_lost(self) -> None:
+        """
+        A question fails when the channel is lost; an answer that comes then has
+        nowhere to go.
+        """
+        answer: Deferred[bytes] = Deferred()
+        self.far.answerQuestions(lambda question: answer)
+        asked = self.near.ask(b"x")
+        self.pump.flush()
+        self.pump.lose()
+        self.failureResultOf(asked, ChannelClosed)
+        answer.callback(b"late")
+
+
+class MalformedTests(MessagingCase):
+    """
+    Tests for boxes that break the rules.
+    """
+
+    def assertCutOff(self, **values: bytes) -> None:
+        """
+        Assert that a box with these values ends the channel, and is logged.
+        """
+        self.connect()
+        self.far.listen()
+        box = {amp.COMMAND: Messages.commandName}
+        box.update({name.encode(): value for name, value in values.items()})
+        self.pump.first.write(serialize(box))
+        with capturedLogs() as events:
+            self.pump.flush()
+        self.assertIsInstance(events[0]["error"], MalformedBox)
+        self.assertTrue(self.far.lost)
+
+    def test_lengths(self) -> None:
+        """
+        Lengths that cannot be are noticed, as those that Node must survive.
+        """
+        for length in (0, 2, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 63, 2**64 - 1):
+            self.assertCutOff(parts=struct.pack("!Q", length), content=b"x")
+        self.assertCutOff(parts=b"123", content=b"x")
+
+    def test_values(self) -> None:
+        """
+        So are values that are missing or no numbers, and a handle that did not
+        come.
+        """
+        empty = struct.pack("!Q", 0)
+        self.assertCutOff(parts=empty)
+        self.assertCutOff(content=b"")
+        self.assertCutOff(parts=empty, content=b"", delivered=b"x")
+        self.assertCutOff(parts=empty, content=b"", handle=b"\xff")
+        self.assertCutOff(parts=empty, content=b"", descriptors=b"1")
+
+    def test_lane(self) -> None:
+        """
+        So is a lane that does not exist.
+        """
+        self.near.tell(Delivered, lane=b"fast", boxes=1)
+        with capturedLogs() as events:
+            self.pump.flush()
+        self.assertIsInstance(events[0]["error"], MalformedBox)
+        self.assertTrue(self.far.lost)
+
+    def test_waited(self) -> None:
+        """
+        It is noticed later if the box had to wait.
+        """
+        self.pump.first.write(
+            serialize(
+                {
+                    amp.COMMAND: Messages.commandName,
+                    b"parts": struct.pack("!Q", 2),
+                    b"content": b"x",
+                }
+            )
+        )
+        self.pump.flush()
+        with capturedLogs() as events:
+            self.far.listen()
+        self.assertIsInstance(events[0]["error"], MalformedBox)
+        self.pump.flush()
+        self.assertTrue(self.far.lost)
+
+    @given(st.binary(max_size=200))
+    @settings(max_examples=200)
+    def test_garbage(self, garbage: bytes) -> None:
+        """
+        Bytes that mean nothing never raise.
+        """
+        self.connect()
+        self.far.listen()
+        self.pump.first.write(garbage + b"\xff\xff")
+        self.pump.flush()
+        self.assertEqual(self.far.received, [])
+
+
+class StockPeer(amp.AMP):
+    """
+    A peer that knows of this package only what commands it has, and says so in
+    stock AMP.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contents: list[tuple[bytes, list[int]]] = []
+        self.delivered = 0
+        self.lost = False
+
+    @Messages.responder
+    def messages(self, parts: Any, content: bytes, delivered: Any, **_: Any) -> Any:
+        """
+        Take a box, and confirm it.
+        """
+        self.contents.append((content, list(parts)))
+        self.delivered += delivered or 0
+        self.callRemote(Delivered, lane=Messages.commandName, boxes=1)
+        return {}
+
+    @Questions.responder
+    def questions(self, parts: Any, content: bytes, **_: Any) -> Any:
+        """
+        Answer each question with itself.
+        """
+        (number,) = parts
+        self.callRemote(
+            Questions, parts=[number | 1 << 60], content=content, delivered=1
+        )
+        return {}
+
+    @Delivered.responder
+    def confirmed(self, lane: bytes, boxes: int, refused: bool | None) -> Any:
+        """
+        Count.
+        """
+        self.delivered += boxes
+        return {}
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """
+        Keep that it is.
+        """
+        self.lost = True
+        super().connectionLost(reason)
+
+
+class RealTransportTests(RealReactorTestCase):
+    """
+    Tests on real sockets.
+    """
+
+    def open(self, channel: MessagingChannel, end: socket.socket) -> None:
+        """
+        Connect an end.
+        """
+        transport = DescriptorTransport(self.reactor, end, channel)
+        transport.open()
+        self.addCleanup(self.close, transport)
+
+    def close(self, transport: DescriptorTransport) -> None:
+        """
+        Close an end.
+        """
+        transport.loseConnection()
+        self.turnUntil(lambda: not transport.connected)
+
+    def test_stockPeer(self) -> None:
+        """
+        A stock AMP peer understands every box, and is understood.
+        """
+        ours, theirs = self.socketPair()
+        near, stock = Link(), StockPeer()
+        near.listen()
+        self.addCleanup(self.turnUntil, lambda: stock.lost)
+        self.open(near, ours)
+        theirs.setblocking(False)
+        self.reactor.adoptStreamConnection(
+            theirs.fileno(), socket.AF_UNIX, Factory.forProtocol(lambda: stock)
+        )
+        sent = [near.sendMessage(b"%d" % n) for n in range(10)]
+        asked = near.ask(b"really?")
+        stock.callRemote(Messages, parts=[3], content=b"yes")
+        self.turnUntil(lambda: not near.undelivered and stock.delivered == 2)
+        self.assertEqual(
+            b"".join(content for content, _ in stock.contents), b"0123456789"
+        )
+        self.assertEqual(sum(len(parts) for _, parts in stock.contents), 10)
+        self.assertEqual(near.received, [b"yes"])
+        self.assertEqual(self.successResultOf(asked), b"really?")
+        for each in sent:
+            self.assertIsNone(self.successResultOf(each))
+
+    def test_hundredMegabytes(self) -> None:
+        """
+        A message of 100 MB arrives, and one of 800 KB with a socket.
+        """
+        ours, theirs = self.socketPair()
+        near, far = Link(), Link()
+        self.open(near, ours)
+        self.open(far, theirs)
+        far.listen()
+        first, second = os.urandom(1000) * 100_000, os.urandom(1000) * 800
+        near.sendMessage(first)
+        near.sendMessage(second, Handle("pipe", self.aDescriptor()))
+        self.turnUntil(lambda: not near.undelivered)
+        self.assertEqual(len(far.received), 3)
+        self.assertTrue(far.received[:2] == [first, second])
+
+    def test_json(self) -> None:
+        """
+        With a real codec, structures arrive as they were.
+        """
+        ours, theirs = self.socketPair()
+        near, far = MessagingChannel(JSONCodec()), MessagingChannel(JSONCodec())
+        self.open(near, ours)
+        self.open(far, theirs)
+        received: list[Any] = []
+        far.receiveMessages(lambda message, handle: received.append(message))
+        messages = [{"n": n, "text": "ü" * n} for n in range(100)]
+        for message in messages:
+            near.sendMessage(message)
+        self.turnUntil(lambda: not near.undelivered)
+        self.assertEqual(received, messages)

@@ -1,0 +1,404 @@
+"""
+What the application says: messages and questions, both ways, between a primary
+and a worker.
+
+They travel on the stream channel beside the package's own commands, in two
+lanes.  Messages wait for somebody who receives them; questions and answers must
+not wait behind those, or a process that never asked for messages would not hear
+the answers to its questions either.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.amp import COMMAND
+from twisted.python.failure import Failure
+
+from twisted_cluster._wire.boxes import Box
+from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.descriptors import closeAll
+from twisted_cluster._wire.lanes import (
+    Delivered,
+    Handle,
+    Inbox,
+    LaneCommand,
+    Outbox,
+    closeHandle,
+)
+from twisted_cluster.errors import AnswerFailed, ChannelClosed, MalformedBox
+
+
+class Messages(LaneCommand):
+    """
+    Messages; their marks are 0.
+    """
+
+
+class Questions(LaneCommand):
+    """
+    Questions and what became of them.  The low bits of a mark are the number
+    that the asking side gave to the question, the high bits say which it is:
+    a question, its answer, or, in words, why there is none.
+    """
+
+
+_KIND_SHIFT = 28
+_NUMBER_LIMIT = 1 << _KIND_SHIFT
+_QUESTION, _ANSWER, _NO_ANSWER = range(3)
+
+
+class Codec(Protocol):
+    """
+    How messages become bytes.
+    """
+
+    def encode(self, message: object) -> bytes:
+        """
+        @raise TypeError: if messages cannot be of this type, or contain it.
+        @raise ValueError: if they cannot contain this value.
+        """
+
+    def decode(self, content: bytes) -> object:
+        """
+        @raise ValueError: if this is no message.
+        """
+
+    def decodeAll(self, contents: list[bytes]) -> list[object]:
+        """
+        @raise ValueError: if one of them is no message.
+        """
+
+
+Receiver = Callable[[Any, "Handle | None"], object]
+Answerer = Callable[[Any], object]
+
+
+class MessagingChannel(Channel):
+    """
+    A channel that carries messages and questions beside its commands.
+
+    @ivar _codec: How both sides encode messages.
+    @ivar _receiver: Where messages go.
+    @ivar _answerer: Who answers questions.
+    @ivar _asked: By its number, each question that was not answered yet.
+    """
+
+    _log = Logger()
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self._codec = codec
+        self._receiver: Receiver | None = None
+        self._answerer: Answerer | None = None
+        self._asked: dict[int, Deferred[Any]] = {}
+        self._lastNumber = 0
+        self._messagesIn = Inbox(lambda: self._messagesOut.confirm(refused=True))
+        self._messagesOut = Outbox(Messages.commandName, self._write, self._messagesIn)
+        self._questionsIn = Inbox(lambda: self._questionsOut.confirm(refused=True))
+        self._questionsOut = Outbox(
+            Questions.commandName, self._write, self._questionsIn
+        )
+        self._questionsIn.open(self._questionsReceived)
+        self._lanes: dict[bytes, tuple[Inbox, Outbox]] = {
+            Messages.commandName: (self._messagesIn, self._messagesOut),
+            Questions.commandName: (self._questionsIn, self._questionsOut),
+        }
+
+    # -- messages
+
+    def sendMessage(
+        self, message: object, handle: Handle | None = None
+    ) -> Deferred[None]:
+        """
+        Send a message.
+
+        @param handle: What travels along; its descriptor stays the caller's, and
+            has to stay open until the Deferred fires.
+
+        @return: Fires when the other side's receiver was given the message;
+            fails with L{ChannelClosed} if the channel is lost before, or with
+            L{HandleRefused} if the other process has no room for the handle:
+            then it was not given the message either.
+
+        @raise TypeError: if there are no messages of this type.
+        @raise ValueError: if there are no messages with this value.
+        """
+        content = self._codec.encode(message)
+        delivered: Deferred[None] = Deferred()
+        if self.connected:
+            self._messagesOut.send(content, 0, handle, delivered)
+        else:
+            delivered.errback(Failure(ChannelClosed("the channel is closed")))
+        return delivered
+
+    def receiveMessages(self, receiver: Receiver) -> None:
+        """
+        Give messages to C{receiver} from now on, beginning with those that have
+        waited for one.
+
+        It is called with each message and its handle, or C{None}, and owns the
+        handle's descriptor.  What it raises is logged; the message was
+        delivered all the same, as it would fail again.
+        """
+        self._receiver = receiver
+        try:
+            self._messagesIn.open(self._messagesReceived)
+        except MalformedBox as e:
+            self._log.error("a message broke the wire's rules: {error}", error=e)
+            self.transport.loseConnection()
+        self._confirm()
+
+    @property
+    def undelivered(self) -> int:
+        """
+        How many messages, questions and answers of ours the other side's
+        application has not been given yet.
+        """
+        return self._messagesOut.undelivered + self._questionsOut.undelivered
+
+    def whenDelivered(self) -> Deferred[None]:
+        """
+        @return: Fires when every message, question and answer that was sent so
+            far is delivered; fails with L{ChannelClosed} if the channel is lost
+            before.
+        """
+        questions = self._questionsOut.whenDelivered()
+        return self._messagesOut.whenDelivered().addCallback(lambda _: questions)
+
+    # -- questions
+
+    def ask(self, question: object) -> Deferred[Any]:
+        """
+        Ask the other side's application.  To give up, cancel the Deferred; an
+        answer that comes later is dropped.
+
+        @return: Fires with the answer; fails with L{AnswerFailed} if there is
+            none, and with L{ChannelClosed} if the channel is lost before.
+
+        @raise TypeError: as L{sendMessage} does.
+        @raise ValueError: as L{sendMessage} does.
+        """
+        content = self._codec.encode(question)
+        if not self.connected:
+            return fail(ChannelClosed("the channel is closed"))
+        number = self._lastNumber
+        while True:
+            number = (number + 1) % _NUMBER_LIMIT
+            if number not in self._asked:
+                break
+        self._lastNumber = number
+        answered: Deferred[Any] = Deferred(lambda _: self._forget(number))
+        self._asked[number] = answered
+        # Whoever says something and then asks about it expects that order.
+        self._messagesOut.flush()
+        self._questionsOut.send(content, _QUESTION << _KIND_SHIFT | number)
+        return answered
+
+    def _forget(self, number: int) -> None:
+        """
+        Whoever asked has given up.
+        """
+        del self._asked[number]
+
+    def answerQuestions(self, answerer: Answerer) -> None:
+        """
+        Let C{answerer} answer the other side's questions from now on.
+
+        It is called with a question, and returns the answer, or a Deferred or a
+        coroutine of it.  What it raises is what the other side's L{AnswerFailed}
+        says; it is logged here too, unless it is itself L{AnswerFailed}.
+        """
+        self._answerer = answerer
+
+    # -- what comes in
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Act on every box, then say in one go what came of it.
+        """
+        super().dataReceived(data)
+        self._confirm()
+
+    def _commandReceived(self, box: Box) -> None:
+        """
+        Take messages out of their box by hand, and leave other commands to
+        their responders.
+        """
+        name = box[COMMAND]
+        if name in self._lanes:
+            inbox, outbox = self._lanes[name]
+            try:
+                delivered = box.get(b"delivered")
+                if delivered is not None:
+                    outbox.confirmed(int(delivered))
+                inbox.boxReceived(
+                    struct.unpack(f"!{len(box[b'parts']) // 8}Q", box[b"parts"]),
+                    box[b"content"],
+                    self._handleOf(box) if b"handle" in box else None,
+                )
+            except (KeyError, ValueError, struct.error) as e:
+                raise MalformedBox(f"the values of a box: {e!r}") from e
+        elif name == Delivered.commandName:
+            values = self._parse(box, Delivered.parseArguments)
+            if values["lane"] not in self._lanes:
+                raise MalformedBox(f"there is no lane {values['lane']!r}")
+            _, outbox = self._lanes[values["lane"]]
+            outbox.confirmed(values["boxes"], bool(values["refused"]))
+        else:
+            super()._commandReceived(box)
+
+    def _handleOf(self, box: Box) -> Handle:
+        """
+        The handle in a box, without a descriptor if this process has no room.
+        """
+        description = box[b"handle"].decode("utf-8")
+        descriptors = self.claimDescriptors()
+        closeAll(descriptors[1:])
+        return Handle(description, descriptors[0] if descriptors else -1)
+
+    def _messagesReceived(
+        self, contents: list[bytes], marks: list[int], handle: Handle | None
+    ) -> None:
+        """
+        Decode messages and deliver them.
+        """
+        assert self._receiver is not None
+        try:
+            messages = self._codec.decodeAll(contents)
+        except Exception:
+            messages = self._decodeEach(contents)
+            if not messages:
+                closeHandle(handle)
+        for message in messages:
+            try:
+                self._receiver(message, handle)
+            except Exception:
+                self._log.failure("the receiver of a message failed")
+
+    def _decodeEach(self, contents: list[bytes]) -> list[object]:
+        """
+        Decode those that can be.
+        """
+        messages = []
+        for content in contents:
+            try:
+                messages.append(self._codec.decode(content))
+            except Exception:
+                self._log.failure(
+                    "dropped a message of {size} bytes that cannot be decoded",
+                    size=len(content),
+                )
+        return messages
+
+    def _questionsReceived(
+        self, contents: list[bytes], marks: list[int], handle: Handle | None
+    ) -> None:
+        """
+        Have questions answered, and hand out answers.
+        """
+        closeHandle(handle)
+        for content, mark in zip(contents, marks or [0] * len(contents), strict=True):
+            kind, number = divmod(mark, _NUMBER_LIMIT)
+            if kind == _QUESTION:
+                maybeDeferred(self._answerTo, content).addCallback(
+                    self._sendAnswer, number
+                ).addErrback(self._sendReason, number)
+                continue
+            answered = self._asked.pop(number, None)
+            if answered is None:
+                # Whoever asked has given up.
+                continue
+            if kind != _ANSWER:
+                reason = content.decode("utf-8", "replace")
+                answered.errback(Failure(AnswerFailed(reason)))
+                continue
+            try:
+                answer = self._codec.decode(content)
+            except Exception as e:
+                reason = f"the answer cannot be decoded: {e}"
+                answered.errback(Failure(AnswerFailed(reason)))
+            else:
+                answered.callback(answer)
+
+    def _answerTo(self, content: bytes) -> object:
+        """
+        What the application answers.
+        """
+        if self._answerer is None:
+            raise AnswerFailed("nobody answers questions in the other process")
+        return self._answerer(self._codec.decode(content))
+
+    def _sendAnswer(self, answer: object, number: int) -> None:
+        """
+        Send an answer.
+        """
+        content = self._codec.encode(answer)
+        if self.connected:
+            self._questionsOut.send(content, _ANSWER << _KIND_SHIFT | number)
+
+    def _sendReason(self, failure: Failure, number: int) -> None:
+        """
+        Send why there is no answer.
+        """
+        reason = failure.getErrorMessage()
+        if not failure.check(AnswerFailed):
+            self._log.failure("the answer to a question failed", failure)
+            reason = f"{type(failure.value).__name__}: {reason}"
+        if self.connected:
+            words = reason.encode("utf-8", "backslashreplace")
+            self._questionsOut.send(words, _NO_ANSWER << _KIND_SHIFT | number)
+
+    # -- what goes out
+
+    def _write(self, data: bytes, handle: Handle | None) -> None:
+        """
+        Send a box of a lane.
+        """
+        if handle is None:
+            self.transport.write(data)
+        else:
+            self.transport.writeWithDescriptors(data, [handle.descriptor])
+
+    def _confirm(self) -> None:
+        """
+        Send what was gathered, and tell what was delivered.
+        """
+        if self.connected:
+            self._messagesOut.confirm()
+            self._questionsOut.confirm()
+
+    def _send(
+        self,
+        box: Box,
+        make: Callable[[dict[str, Any], Channel], Box],
+        objects: dict[str, Any],
+    ) -> None:
+        """
+        Send what was gathered before anything else.
+        """
+        self._messagesOut.flush()
+        self._questionsOut.flush()
+        super()._send(box, make, objects)
+
+    # -- the end
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Fail what was not delivered or answered, in its order.
+        """
+        self.connected = 0
+        self._messagesIn.lost()
+        self._messagesOut.lost()
+        self._questionsOut.lost()
+        asked, self._asked = self._asked, {}
+        for answered in asked.values():
+            answered.errback(
+                Failure(ChannelClosed("the channel was lost before the answer"))
+            )
+        super().connectionLost(reason)
