@@ -1,0 +1,400 @@
+"""
+Sockets, ports and connections of an application, as they travel with messages.
+
+L{detach} makes a L{Handle} of what an application gives away, and L{attach}
+makes of a handle that arrived what a user of Twisted can use.
+
+Who owns a descriptor: the sender keeps its own until the message was delivered,
+and closes it then, without C{shutdown(2)}, as that would end the connection in the
+other process too.  The receiver's own belongs to the object that L{attach} returns,
+until that is used: whoever does not want it calls C{close}.
+
+A listening port and a datagram port are shared: both processes can accept or
+receive, and each closes its own.  A connection and a plain socket are given away.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+from typing import Any, cast
+
+from attrs import define, field
+from twisted.internet import tcp, udp, unix
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocol,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster._wire.lanes import Handle
+from twisted_cluster.errors import ConfigurationError
+
+UNREAD_LIMIT = 32768
+"""How many bytes that were read already can travel with a connection."""
+
+# The words for what a descriptor is, on the wire.
+_SOCKET, _PORT, _CONNECTION, _DATAGRAM_PORT = (
+    "socket",
+    "port",
+    "connection",
+    "datagrams",
+)
+
+# -- the sender
+
+
+@define(eq=False)
+class Departure:
+    """
+    Something that is on its way to another process.
+
+    @ivar handle: What goes with the message.
+    """
+
+    handle: Handle
+
+    def delivered(self) -> None:
+        """
+        The other process has it.  What is shared stays open here.
+        """
+
+    def failed(self) -> None:
+        """
+        The other process did not get it; it is used here as before.
+        """
+
+
+@define(eq=False)
+class _SocketDeparture(Departure):
+    """
+    A plain socket that is given away.
+    """
+
+    _socket: socket.socket
+
+    def delivered(self) -> None:
+        """
+        Close ours.
+        """
+        self._socket.close()
+
+
+@define(eq=False)
+class _ConnectionDeparture(Departure):
+    """
+    A connection, which is not read here from now on.
+
+    @ivar _keepOpen: Whether ours stays open, so that both can write.
+    @ivar _wasReading: Whether it was being read.
+    """
+
+    _transport: tcp.Connection
+    _keepOpen: bool
+    _wasReading: bool
+
+    def delivered(self) -> None:
+        """
+        Close ours, if it did not end meanwhile.
+        """
+        if self._keepOpen or not self._transport.connected:
+            return
+        if _hasUnsent(self._transport):
+            Logger().warn("bytes written to a connection after it was sent are lost")
+        self._transport._shouldShutdown = False
+        self._transport.connectionLost(
+            Failure(ConnectionDone("it was sent to another process"))
+        )
+
+    def failed(self) -> None:
+        """
+        Read on.
+        """
+        if self._wasReading and self._transport.connected:
+            self._transport.startReading()
+
+
+def detach(thing: object, *, keepOpen: bool = False, unread: bytes = b"") -> Departure:
+    """
+    Make a handle of a connected transport, a listening port, a datagram port, or a
+    socket.
+
+    A connection is not read any more from now on.
+
+    @param keepOpen: Do not close ours, when a connection or a socket was delivered.
+    @param unread: What was read from a connection already; the protocol on the
+        other side gets it first.
+
+    @raise ConfigurationError: if this cannot be sent: because it is no such
+        thing, or is closed, or encrypted (what encrypts it is in this process), or
+        has bytes that are not sent yet, or too many that were read.
+    """
+    if unread and not isinstance(thing, tcp.Connection):
+        raise ConfigurationError("only what was read from a connection can be unread")
+    if isinstance(thing, socket.socket):
+        if thing.fileno() < 0:
+            raise ConfigurationError("a closed socket cannot be sent")
+        handle = _handle(_SOCKET, thing)
+        return Departure(handle) if keepOpen else _SocketDeparture(handle, thing)
+    if isinstance(thing, tcp.Connection):
+        return _detachConnection(thing, keepOpen, unread)
+    if isinstance(thing, tcp.Port):
+        # Closing ours must not end the other process's listening.
+        thing._shouldShutdown = False
+        return Departure(_handle(_PORT, _socketOf(thing)))
+    if isinstance(thing, udp.Port):
+        return Departure(_handle(_DATAGRAM_PORT, _socketOf(thing)))
+    raise ConfigurationError(
+        f"a {type(thing).__name__} cannot be sent: it is no socket, and no port or "
+        "unencrypted connection that has one"
+    )
+
+
+def _detachConnection(
+    transport: tcp.Connection, keepOpen: bool, unread: bytes
+) -> Departure:
+    """
+    Check a connection, and stop reading it.
+    """
+    if getattr(transport, "TLS", False):
+        raise ConfigurationError("an encrypted connection cannot be sent")
+    if not transport.connected or transport.disconnecting:
+        raise ConfigurationError("a connection that is closed cannot be sent")
+    if _hasUnsent(transport) or transport.producer is not None:
+        raise ConfigurationError(
+            "a connection cannot be sent while it has bytes to send itself"
+        )
+    if len(unread) > UNREAD_LIMIT:
+        raise ConfigurationError(
+            f"{len(unread)} bytes that were read cannot be sent with a connection, "
+            f"only {UNREAD_LIMIT}"
+        )
+    handle = _handle(_CONNECTION, transport.socket, unread)
+    wasReading = transport in cast(Any, transport.reactor).getReaders()
+    transport.stopReading()
+    return _ConnectionDeparture(handle, transport, keepOpen, wasReading)
+
+
+def _hasUnsent(transport: tcp.Connection) -> bool:
+    """
+    Whether Twisted keeps bytes that the kernel did not take yet.
+    """
+    return bool(
+        len(transport.dataBuffer) > transport.offset or transport._tempDataBuffer
+    )
+
+
+def _socketOf(port: Any) -> socket.socket:
+    """
+    The socket of a port.
+    """
+    if not port.connected:
+        raise ConfigurationError("a port that is closed cannot be sent")
+    found: socket.socket = port.socket
+    return found
+
+
+def _handle(kind: str, channel: socket.socket, unread: bytes = b"") -> Handle:
+    """
+    A handle for a socket of this process.
+    """
+    words = {"kind": kind}
+    if unread:
+        words["unread"] = base64.b64encode(unread).decode("ascii")
+    return Handle(json.dumps(words), channel.fileno())
+
+
+# -- the receiver
+
+
+@define(eq=False)
+class _Received:
+    """
+    What arrived and was not used yet.
+
+    @ivar socket: What it is to the kernel.
+    """
+
+    _reactor: Any
+    socket: socket.socket
+
+    def close(self) -> None:
+        """
+        Close it, unused.
+        """
+        self.socket.close()
+
+
+@implementer(IStreamServerEndpoint)
+class ReceivedPort(_Received):
+    """
+    A listening port that another process shares with this one.
+    """
+
+    def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        Accept connections from it, once.
+        """
+        return execute(self._listen, factory)
+
+    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+        """
+        Adopt the socket.
+        """
+        port: Any
+        if self.socket.family == socket.AF_UNIX:
+            port = _SharedUNIXPort(self.socket, factory, self._reactor)
+            port.startListening()
+            return cast(IListeningPort, port)
+        try:
+            port = self._reactor.adoptStreamPort(
+                self.socket.fileno(), self.socket.family, factory
+            )
+            return cast(IListeningPort, port)
+        finally:
+            # The reactor has its own duplicate.
+            self.socket.close()
+
+
+class ReceivedDatagramPort(_Received):
+    """
+    A datagram port that another process shares with this one.
+    """
+
+    def listen(
+        self, protocol: DatagramProtocol, maxPacketSize: int = 8192
+    ) -> IListeningPort:
+        """
+        Receive from it, once.
+        """
+        try:
+            port = self._reactor.adoptDatagramPort(
+                self.socket.fileno(), self.socket.family, protocol, maxPacketSize
+            )
+            return cast(IListeningPort, port)
+        finally:
+            self.socket.close()
+
+
+@define(eq=False)
+class ReceivedConnection(_Received):
+    """
+    A connection that another process gave away.
+
+    @ivar unread: What that process had read of it already.
+    """
+
+    unread: bytes = field(default=b"", repr=False)
+
+    def serve(self, protocolOrFactory: IProtocol | IProtocolFactory) -> None:
+        """
+        Let a protocol, or one that a factory builds, serve the connection.
+
+        @raise ConnectionLost: if it is closed already.
+        """
+        built = _Building(protocolOrFactory)
+        self.socket.setblocking(False)
+        try:
+            # The reactor asks too, but leaves its duplicate open if it fails.
+            self.socket.getpeername()
+            self._reactor.adoptStreamConnection(
+                self.socket.fileno(), self.socket.family, built
+            )
+        except OSError as e:
+            raise ConnectionLost(
+                f"the connection ended before it was served: {e}"
+            ) from e
+        finally:
+            # The reactor has its own duplicate.
+            self.socket.close()
+        if built.protocol is not None and self.unread:
+            built.protocol.dataReceived(self.unread)
+
+
+class _Building:
+    """
+    The factory that the reactor asks for the protocol of a received connection.
+
+    @ivar protocol: What was built.
+    """
+
+    def __init__(self, protocolOrFactory: Any) -> None:
+        self.protocol: Any = None
+        self._protocolOrFactory = protocolOrFactory
+
+    def buildProtocol(self, address: object) -> object:
+        """
+        Build, if it is not a protocol already, and remember.
+        """
+        self.protocol = self._protocolOrFactory
+        if hasattr(self.protocol, "buildProtocol"):
+            self.protocol = self.protocol.buildProtocol(address)
+        return self.protocol
+
+
+class _SharedUNIXPort(unix.Port):
+    """
+    A listening UNIX socket that another process made: its path is that one's to
+    change and to remove.
+    """
+
+    _shouldShutdown = False
+
+    def __init__(
+        self, channel: socket.socket, factory: IProtocolFactory, reactor: Any
+    ) -> None:
+        super().__init__(channel.getsockname(), factory, reactor=reactor)
+        self._received = channel
+
+    def startListening(self) -> None:
+        """
+        Accept from the socket as it is.
+        """
+        self._received.setblocking(False)
+        cast(Any, self.factory).doStart()
+        self.socket = self._received
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        self.connected = True
+        self.numberAccepts = 100
+        self.startReading()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Close our descriptor of it.
+        """
+        tcp.Port.connectionLost(self, reason)
+
+
+def attach(
+    reactor: object, handle: Handle
+) -> socket.socket | ReceivedPort | ReceivedDatagramPort | ReceivedConnection:
+    """
+    Make something useful of a handle that arrived; it owns the descriptor.
+
+    @raise ValueError: if the handle does not make sense; the descriptor is closed.
+    """
+    try:
+        words = json.loads(handle.description)
+        kind, unread = words["kind"], base64.b64decode(words.get("unread", ""))
+        if kind not in (_SOCKET, _PORT, _CONNECTION, _DATAGRAM_PORT):
+            raise ValueError(f"nothing is called {kind!r}")
+        received = socket.socket(fileno=handle.descriptor)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as e:
+        os.close(handle.descriptor)
+        raise ValueError(f"a handle that makes no sense: {e!r}") from e
+    if kind == _PORT:
+        return ReceivedPort(reactor, received)
+    if kind == _DATAGRAM_PORT:
+        return ReceivedDatagramPort(reactor, received)
+    if kind == _CONNECTION:
+        return ReceivedConnection(reactor, received, unread)
+    return received
