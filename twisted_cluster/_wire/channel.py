@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeVar
 
 from attrs import frozen
 from twisted.internet import protocol
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
@@ -64,6 +64,8 @@ class Channel(protocol.Protocol):
     """
     One end.  A subclass, a I{link}, has the responders.
 
+    @ivar applicationLocator: Finds responders of the application's own commands;
+        it is asked about those that the link does not know.
     @ivar _questions: By tag, what was asked and not answered yet, in order.
     @ivar _arrived: Groups of descriptors whose boxes are not complete yet.
     @ivar _claimable: The group of the box that is being looked at; emptied by
@@ -72,6 +74,7 @@ class Channel(protocol.Protocol):
     """
 
     transport: IDescriptorTransport
+    applicationLocator: amp.IResponderLocator | None = None
 
     _log: ClassVar[Logger] = Logger()
     _responders: ClassVar[dict[bytes, tuple[type[amp.Command], Callable[..., Any]]]]
@@ -243,6 +246,11 @@ class Channel(protocol.Protocol):
         name = box[amp.COMMAND]
         tag = box.get(amp.ASK)
         if name not in self._responders:
+            if self.applicationLocator is not None:
+                found = self.applicationLocator.locateResponder(name)
+                if found is not None:
+                    self._applicationResponds(found, box, tag)
+                    return
             self._log.error("no responder for the command {name!r}", name=name)
             self._answerError(tag, amp.UNHANDLED_ERROR_CODE, "Unhandled Command")
             return
@@ -258,6 +266,28 @@ class Channel(protocol.Protocol):
                 self._answer(answer, tag, command)
         except Exception:
             self._responderFailed(Failure(), tag, command)
+
+    def _applicationResponds(
+        self, responder: Callable[[Box], Any], box: Box, tag: bytes | None
+    ) -> None:
+        """
+        Let the application's responder act, which takes boxes and returns them.
+        """
+
+        def failed(failure: Failure) -> None:
+            # What was declared comes as this; anything else is a mistake.
+            error = failure.value
+            if isinstance(error, amp.RemoteAmpError):
+                self._answerError(tag, error.errorCode, error.description)
+                return
+            self._log.failure("an application's responder failed", failure)
+            self._answerError(tag, amp.UNKNOWN_ERROR_CODE, "Unknown Error")
+
+        def answer(answered: Box) -> None:
+            if tag is not None and self.connected:
+                self.transport.write(serialize({amp.ANSWER: tag, **answered}))
+
+        maybeDeferred(responder, box).addCallback(answer).addErrback(failed)
 
     def _parse(
         self, box: Box, parse: Callable[[Box, Channel], dict[str, Any]]

@@ -295,6 +295,107 @@ class CommandTests(ChannelCase):
         self.assertEqual(grim.notes, ["x"])
 
 
+class Shout(amp.Command):
+    """
+    A command of the application's.
+    """
+
+    arguments = [(b"text", amp.Unicode())]
+    response = [(b"louder", amp.Unicode())]
+    errors = {Rude: b"RUDE"}
+
+
+class Application(amp.CommandLocator):
+    """
+    What the application answers, as any stock AMP responder.
+    """
+
+    @Shout.responder
+    def shout(self, text: str) -> dict[str, Any]:
+        """
+        Shout, unless that would be rude or wrong.
+        """
+        if text == "rude":
+            raise Rude("no")
+        return {
+            "louder": text.upper() * (100_000 if text == "long" else 1 // len(text))
+        }
+
+
+class ApplicationTests(ChannelCase):
+    """
+    Tests for commands of the application's own.
+    """
+
+    def ask(self, text: str) -> Deferred[dict[str, Any]]:
+        """
+        Send one.
+        """
+        asked: Deferred[dict[str, Any]] = self.first.callRemote(Shout, text=text)
+        self.pump.flush()
+        return asked
+
+    def test_answered(self) -> None:
+        """
+        They are answered, with their declared errors too.
+        """
+        self.second.applicationLocator = Application()
+        self.assertEqual(self.successResultOf(self.ask("a")), {"louder": "A"})
+        self.failureResultOf(self.ask("rude"), Rude)
+        self.assertWorks()
+
+    def test_undeclared(self) -> None:
+        """
+        A mistake of theirs, or an answer that is too long, is logged and answered,
+        and the channel goes on.
+        """
+        self.second.applicationLocator = Application()
+        for text in ("", "long"):
+            failure = self.failureResultOf(self.ask(text), amp.RemoteAmpError)
+            self.assertEqual(codeOf(failure), amp.UNKNOWN_ERROR_CODE)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertWorks()
+
+    def test_unknown(self) -> None:
+        """
+        One that the application does not know either is refused as ever.
+        """
+        self.second.applicationLocator = Application()
+        asked = self.first.callRemote(Unheard)
+        self.pump.flush()
+        failure = self.failureResultOf(asked, amp.RemoteAmpError)
+        self.assertEqual(codeOf(failure), amp.UNHANDLED_ERROR_CODE)
+        self.assertWorks()
+
+    def test_lost(self) -> None:
+        """
+        An answer that comes when the channel is lost has nowhere to go.
+        """
+        answer: Deferred[Box] = Deferred()
+        self.second.applicationLocator = Late(answer)
+        asked = self.ask("a")
+        self.pump.lose()
+        self.failureResultOf(asked, ChannelClosed)
+        answer.callback({b"louder": b"A"})
+
+
+@implementer(amp.IResponderLocator)
+class Late:
+    """
+    Answers everything with one Deferred.
+    """
+
+    def __init__(self, answer: Deferred[Box]) -> None:
+        self._answer = answer
+
+    def locateResponder(self, name: bytes) -> Any:
+        """
+        Always the same.
+        """
+        return lambda box: self._answer
+
+
 class ErrorTests(ChannelCase):
     """
     Responders that fail.
