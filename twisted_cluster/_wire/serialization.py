@@ -46,6 +46,9 @@ How many containers may be inside each other in an C{advanced} message; a tuple 
 a frozen set count twice.
 """
 
+LONG = 8192
+"""How many characters make a string, or a message, a long one."""
+
 _Encode = Callable[[object], str]
 _Encoder = Callable[[Any, Any], None]
 
@@ -67,10 +70,26 @@ def _noConstant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _encoder(ensureASCII: bool) -> _Encode:
+_ESCAPED = ['"', "\\", *map(chr, range(32))]
+"""What JSON does not have as it is in a string."""
+
+
+def _quoteLong(text: str) -> str:
+    """
+    A string as JSON.  To look for each character that must be escaped takes a few
+    instructions for many bytes; the standard library looks at one after the other.
+    """
+    if len(text) >= LONG and not any(character in text for character in _ESCAPED):
+        return f'"{text}"'
+    return jsonEncoder.encode_basestring(text)
+
+
+def _encoder(ensureASCII: bool, long: bool = False) -> _Encode:
     """
     The standard library's encoder, made once: its C{json.dumps} makes one for
     each message, which takes longer than the message.
+
+    @param long: Whether it is for messages with long strings.
     """
     make = getattr(jsonEncoder, "c_make_encoder", None)
     if make is None:
@@ -87,6 +106,8 @@ def _encoder(ensureASCII: bool) -> _Encode:
         if ensureASCII
         else jsonEncoder.encode_basestring
     )
+    if long:
+        words = _quoteLong
     pieces = make(None, _unknown, words, None, ":", ",", False, False, False)
     join = "".join
     return lambda message: join(pieces(message, 0))
@@ -95,10 +116,13 @@ def _encoder(ensureASCII: bool) -> _Encode:
 class JSONCodec:
     """
     Messages as JSON in UTF-8.
+
+    @ivar _toText: The encoder that is the faster one for messages like the last.
     """
 
     def __init__(self) -> None:
-        self._toText = _encoder(ensureASCII=False)
+        self._toText = self._usual = _encoder(ensureASCII=False)
+        self._forLong = _encoder(ensureASCII=False, long=True)
         self._toASCII = _encoder(ensureASCII=True)
         self._decoder: Any = json.JSONDecoder(parse_constant=_noConstant)
 
@@ -107,7 +131,10 @@ class JSONCodec:
         A message as JSON.
         """
         try:
-            return self._toText(message).encode()
+            text = self._toText(message)
+            if (len(text) >= LONG) is (self._toText is self._usual):
+                self._expect(text)
+            return text.encode()
         except UnicodeEncodeError:
             # Half of a surrogate pair has no UTF-8, but an escape.
             return self._toASCII(message).encode()
@@ -115,6 +142,13 @@ class JSONCodec:
             raise ValueError(
                 "a message contains itself, or is nested too deep"
             ) from None
+
+    def _expect(self, text: str) -> None:
+        """
+        The next message may be like this one: choose what is faster for it.
+        """
+        hasLong = len(text) >= LONG and text.count('"') * LONG < 8 * len(text)
+        self._toText = self._forLong if hasLong else self._usual
 
     def decode(self, content: bytes) -> object:
         """

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_cluster._wire.serialization import (
+    LONG,
     NESTING_LIMIT,
     AdvancedCodec,
     JSONCodec,
@@ -147,6 +148,16 @@ class JSONTests(SynchronousTestCase):
         """
         contents = [self.codec.encode(message) for message in messages]
         self.assertEqual(self.codec.decodeAll(contents), messages)
+
+    def test_long(self) -> None:
+        """
+        Long strings are encoded as short ones, whatever is in them, and whatever
+        the messages before them were like.
+        """
+        for odd in ("", '"', "\\", "\n", "\x00", "\x1f", "\x7f", "\u20ac", "\ud800"):
+            for message in ({"text": "x" * LONG + odd}, odd, ["short"] * LONG):
+                for _ in range(2):
+                    self.assertEqual(json.loads(self.codec.encode(message)), message)
 
     def test_foreign(self) -> None:
         """
