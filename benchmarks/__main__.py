@@ -8,7 +8,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 
 import benchmarks
-from benchmarks import connections, fairness, listening
+from benchmarks import connections, fairness, listening, messages
 from benchmarks.processes import ServerFailed, runMain
 
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("fairness", fairness.main),
         ("listening", listening.main),
         ("connections", connections.main),
+        ("messages", messages.main),
     ]
     for name, run in mains:
         print(f"-- {name}\n", flush=True)
