@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import stat
+import sys
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -42,6 +44,13 @@ or the machine has no descriptor or no memory for one more connection.  It stays
 in the backlog meanwhile.
 """
 
+RESERVE = 256
+"""
+How many descriptors connections leave to the rest of the process, or a quarter of
+its limit if that is less.  Each worker that is started needs four, and waiting
+connections must not keep the worker from starting that would take them.
+"""
+
 # One client's misfortune: the next connection may be accepted at once.
 _OF_ONE_CLIENT = frozenset({errno.ECONNABORTED, errno.EPERM, errno.EPROTO})
 
@@ -69,8 +78,8 @@ class _AcceptingMixin:
 
     @ivar _receiver: Where connections go; C{None} for a port that is shared.
     @ivar _wanted: Whether to accept at all at present.
-    @ivar _exhausted: Whether accepting failed the last time, which was logged
-        then.
+    @ivar _exhausted: Whether there was no room for a connection the last time,
+        which was logged then.
     @ivar _created: The socket, from before it is bound.
     """
 
@@ -127,27 +136,37 @@ class _AcceptingMixin:
         descriptors.  Here they are left in the backlog, where they wait.
         """
         assert self._receiver is not None
+        reserved = _firstReserved()
+        if self._exhausted and _lowestFree() >= reserved:
+            self._pause()
+            return
         connections = []
+        trouble = None
         for _ in range(BATCH):
             try:
                 accepted, _peer = self.socket.accept()
             except OSError as e:
-                self._acceptFailed(e)
+                trouble = e
                 break
             descriptor = accepted.detach()
             connections.append(
                 AcceptedConnection(descriptor, os.fstat(descriptor).st_ino)
             )
-        if connections:
+            # The kernel gives the lowest number that is free.
+            if descriptor >= reserved:
+                trouble = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+                break
+        if trouble is None or trouble.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
             self._exhausted = False
+        else:
+            self._acceptFailed(trouble)
+        if connections:
             self._receiver.connectionsAccepted(connections)
 
     def _acceptFailed(self, error: OSError) -> None:
         """
-        Tell the end of the queue from trouble.
+        Tell one client's trouble from the port's.
         """
-        if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
-            return
         if not self._exhausted:
             self._log.warn(
                 "could not accept a connection on {address}: {error}",
@@ -155,11 +174,16 @@ class _AcceptingMixin:
                 error=error,
             )
         if error.errno not in _OF_ONE_CLIENT:
-            # The connection stays in the backlog, so the port stays readable:
-            # without a pause this would spin.
             self._exhausted = True
-            self.stopReading()  # type: ignore[attr-defined]
-            self.reactor.callLater(EXHAUSTION_PAUSE, self.startReading)
+            self._pause()
+
+    def _pause(self) -> None:
+        """
+        Connections stay in the backlog, so the port stays readable: without a
+        pause this would spin.
+        """
+        self.stopReading()  # type: ignore[attr-defined]
+        self.reactor.callLater(EXHAUSTION_PAUSE, self.startReading)
 
     def createInternetSocket(self) -> _Socket:
         """
@@ -372,6 +396,28 @@ class PortOpener:
         except OSError as e:
             raise _refusal(e) from e
         return port
+
+
+def _firstReserved() -> int:
+    """
+    The lowest descriptor that is not for connections.
+    """
+    limit, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return limit - min(RESERVE, limit // 4)
+
+
+def _lowestFree() -> int:
+    """
+    The descriptor that the next connection would get.
+    """
+    try:
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return sys.maxsize
+    os.close(descriptor)
+    return descriptor
 
 
 def _refusal(error: object) -> ListenRefused:

@@ -428,22 +428,27 @@ class TroubleTests(PortCase):
 EXHAUSTED = """
 import os, resource, socket, sys
 from twisted.internet import reactor
+from twisted_cluster._reactor import acceptingport
 from twisted_cluster._reactor.acceptingport import PortOpener
 from twisted_cluster.listening import ListenRequest, PortKind
+
+# How many descriptors to reserve, and how many are free below the limit.
+reserve, below = map(int, sys.argv[1:])
+acceptingport.RESERVE = reserve
 
 accepted = []
 class Receiver:
     def connectionsAccepted(self, connections):
+        if not accepted:
+            # The rest waits for room; it is tried some times in vain.
+            reactor.callLater(5 * acceptingport.EXHAUSTION_PAUSE, room)
         accepted.extend(c.descriptor for c in connections)
-        if len(accepted) < 5:
-            # The rest waits for room.
-            global first
-            first = len(accepted)
-            reactor.callLater(0, room)
-        else:
+        if len(accepted) == 5:
             reactor.stop()
 
 def room():
+    global first
+    first = len(accepted)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 request = ListenRequest(kind=PortKind.TCP, interface="127.0.0.1")
@@ -452,10 +457,9 @@ clients = [socket.create_connection(port.boundAddress) for _ in range(5)]
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 def begin():
-    # Two numbers are free below the limit.
     free = os.dup(0)
     os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 2, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + below, hard))
     port.startAccepting()
 
 reactor.callWhenRunning(begin)
@@ -471,18 +475,37 @@ class ExhaustedTests(RealReactorTestCase):
     A process that really has no descriptors left.
     """
 
-    def test_nobodyIsLost(self) -> None:
+    def accepted(self, reserve: int, below: int) -> str:
         """
-        It accepts what it has room for, and the others later, in order.
+        Who is accepted, of five.
+
+        @param reserve: How many descriptors to reserve.
+        @param below: How many are free below the limit.
+
+        @return: How many were before there was room, and all, in order.
         """
+        arguments = map(str, (reserve, below))
         output = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", EXHAUSTED],
+            [sys.executable, "-W", "ignore", "-c", EXHAUSTED, *arguments],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
             timeout=60,
         ).stdout
-        self.assertEqual(output.strip(), "2 [0, 1, 2, 3, 4]")
+        return output.strip()
+
+    def test_nobodyIsLost(self) -> None:
+        """
+        It accepts what it has room for, and the others later, in order.
+        """
+        self.assertEqual(self.accepted(reserve=0, below=2), "2 [0, 1, 2, 3, 4]")
+
+    def test_reserve(self) -> None:
+        """
+        Connections leave some descriptors to the rest of the process: the first
+        that takes one of them is the last, however often it is tried.
+        """
+        self.assertEqual(self.accepted(reserve=3, below=5), "3 [0, 1, 2, 3, 4]")
 
 
 class RefusalTests(PortCase):
