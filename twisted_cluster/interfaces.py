@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import define
 from twisted.internet.interfaces import IProcessProtocol, IProtocol, ITransport
 from zope.interface import Attribute, Interface
 
@@ -58,7 +58,7 @@ class IDescriptorProtocol(IProtocol):
 # -- on the primary's side
 
 
-@frozen(eq=False)
+@define(eq=False)
 class AcceptedConnection:
     """
     A connection that the primary accepted and that no worker has taken yet.
@@ -67,10 +67,14 @@ class AcceptedConnection:
         object closes it, once, when a worker took the connection or nobody can.
     @ivar inode: The socket's inode number: the same in every process, so that
         a worker can tell whether the descriptor it received is the one meant.
+    @ivar suspect: Whether a worker was lost while this was on its way to it, and
+        perhaps because of it.  The next one says that it takes it before it does
+        anything with it, so that it cannot be the end of a third.
     """
 
     descriptor: int
     inode: int
+    suspect: bool = False
 
 
 class IConnectionReceiver(Interface):

@@ -68,11 +68,12 @@ class HandoffSettings:
         port while no worker can take them; at the limit it stops accepting, so
         that the kernel's backlog holds the rest.
     @ivar window: How many connections of one port may be on their way to one
-        worker: handed over, but not yet taken.
+        worker: handed over, but not yet taken.  As many are held up by a worker
+        that hangs.
     """
 
     queueLimit: int = field(default=1024, validator=[instance_of(int), ge(1)])
-    window: int = field(default=1024, validator=[instance_of(int), ge(1)])
+    window: int = field(default=64, validator=[instance_of(int), ge(1)])
 
 
 @frozen(kw_only=True)

@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from contextlib import suppress
 
-from tests.integration.running import standingStill, until
+from tests.integration.running import RunningCluster, standingStill, until
 from tests.integration.supervising import Client, answered, meet, supervised
 
 
@@ -129,6 +130,33 @@ class TestReplacement:
             answer = meet(cluster.port)
             assert answer in cluster.workerPIDs().values()
             assert answer not in before.values()
+
+
+class TestPoison:
+    """
+    A connection is the end of whichever worker takes it.
+    """
+
+    def test_twoWorkers(self) -> None:
+        """
+        It is the end of two workers, not of all: the second has said that it
+        takes it.  The client is told, and everybody else is served.
+        """
+        program = os.path.join(os.path.dirname(__file__), "applications/poisoned.py")
+        with RunningCluster(program, workers=3, options=("-t", "0")) as cluster:
+            mark = cluster.log.mark()
+            with socket.create_connection(
+                ("127.0.0.1", cluster.port), source_address=("127.0.0.2", 0)
+            ) as poison:
+                poison.settimeout(30)
+                with suppress(ConnectionResetError):
+                    assert poison.recv(1) == b""
+            ended = r"is gone \(exit status 7\)"
+            until(lambda: len(cluster.log.matches(ended, mark)) >= 2, "two ends")
+            cluster.waitForWorkers(mark)
+            answers = [meet(cluster.port) for _ in range(12)]
+            assert set(answers) == set(cluster.workerPIDs().values())
+            assert len(cluster.log.matches(ended, mark)) == 2
 
 
 class TestCrashLoop:

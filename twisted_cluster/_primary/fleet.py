@@ -30,6 +30,12 @@ from twisted_cluster.errors import FailedToStart
 from twisted_cluster.events import WorkerExit
 from twisted_cluster.settings import ClusterSettings
 
+PATIENCE = 10.0
+"""
+Seconds after which it is said that the first worker's program still does not
+run.  The others wait for it, and somebody may be waiting for them.
+"""
+
 
 class Fleet:
     """
@@ -43,6 +49,7 @@ class Fleet:
     @ivar _stopped: Fires when the last worker has ended; C{None} while this is
         not stopping.
     @ivar _nextLook: The timer for facts that change with time alone.
+    @ivar _waiting: The timer of the patience with the first worker.
     @ivar _looking: Whether steps are being taken.
     @ivar _lookAgain: Whether facts have changed meanwhile.
     """
@@ -70,6 +77,7 @@ class Fleet:
         self._notBefore: dict[int, float] = {}
         self._stopped: Deferred[None] | None = None
         self._nextLook: IDelayedCall | None = None
+        self._waiting: IDelayedCall | None = None
         self._looking = False
         self._lookAgain = False
 
@@ -78,6 +86,7 @@ class Fleet:
         Start the workers.
         """
         self._cluster.addObserver(self)
+        self._waiting = self._clock.callLater(PATIENCE, self._stillWaiting)
         self._look()
 
     def stop(self) -> Deferred[None]:
@@ -88,6 +97,7 @@ class Fleet:
         """
         if self._stopped is None:
             self._stopped = Deferred()
+            self._waitNoLonger()
             self._look()
         done: Deferred[None] = Deferred()
         self._stopped.addCallback(lambda _: done.callback(None))
@@ -99,6 +109,23 @@ class Fleet:
         """
         for worker in list(self._cluster.workers.values()):
             worker.kill()
+
+    def _stillWaiting(self) -> None:
+        """
+        Say why there are no other workers, if there are none.
+        """
+        self._log.warn(
+            "the first worker's program has not run a reactor yet; {others} more will "
+            "be started when it does",
+            others=self._wanted - 1,
+        )
+
+    def _waitNoLonger(self) -> None:
+        """
+        The first worker's program runs, or never will.
+        """
+        if self._waiting is not None and self._waiting.active():
+            self._waiting.cancel()
 
     # -- what happens
 
@@ -117,6 +144,7 @@ class Fleet:
         The program can run: all other workers may start.
         """
         self._everRunning = True
+        self._waitNoLonger()
         self._look()
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
@@ -135,6 +163,7 @@ class Fleet:
             retiring=worker.retireOrderedAt is not None,
         ):
             self._failed = True
+            self._waitNoLonger()
             self._gaveUp(FailedToStart(worker.id, str(exit)))
             return
         if worker.retireOrderedAt is None and self._stopped is None:

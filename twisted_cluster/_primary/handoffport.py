@@ -52,6 +52,7 @@ class _Taker:
     @ivar cooling: Whether it refused some a moment ago.
     @ivar inRing: Whether the policy knows it.
     @ivar underway: How many connections are on their way to it.
+    @ivar testing: Whether the one on its way is suspect.
     """
 
     id: int
@@ -61,6 +62,7 @@ class _Taker:
     cooling: bool = False
     inRing: bool = False
     underway: int = 0
+    testing: bool = False
 
 
 @implementer(IConnectionReceiver)
@@ -178,7 +180,13 @@ class HandoffPort:
         """
         Whether one more connection may be on its way to this worker.
         """
-        return cast("_Taker", candidate).underway < self._settings.window
+        taker = cast("_Taker", candidate)
+        if taker.testing:
+            return False
+        # What may have been the end of one worker is handed over alone, so that
+        # nothing else comes back if it is the end of another.
+        suspect = self._queue[0].suspect
+        return taker.underway < (1 if suspect else self._settings.window)
 
     def _dispatch(self) -> None:
         """
@@ -191,8 +199,10 @@ class HandoffPort:
             taker: Any = self._policy.choose(self._queue[0], self._isFree)
             if taker is None:
                 break
+            connection = self._queue.popleft()
             taker.underway += 1
-            groups.setdefault(taker, []).append(self._queue.popleft())
+            taker.testing = connection.suspect
+            groups.setdefault(taker, []).append(connection)
         for taker, connections in groups.items():
             for start in range(0, len(connections), MESSAGE_LIMIT):
                 self._handOff(taker, connections[start : start + MESSAGE_LIMIT])
@@ -233,6 +243,7 @@ class HandoffPort:
         Close our descriptors of what the worker took, and keep what it refused.
         """
         taker.underway -= len(connections)
+        taker.testing = False
         if not refused:
             for connection in connections:
                 os.close(connection.descriptor)
@@ -257,6 +268,9 @@ class HandoffPort:
         if failure.check(ChannelClosed):
             taker.welcoming = False
             self._update(taker)
+            for connection in connections:
+                # One of them may be what the worker was lost for.
+                connection.suspect = True
             self._putBack(connections)
         else:
             self._log.failure(

@@ -136,6 +136,8 @@ class WorkerLink(Channel):
             loan=loan,
             inodes=[connection.inode for connection in connections],
             descriptors=[connection.descriptor for connection in connections],
+            # Nothing is said of those that are not, which are nearly all.
+            suspect=connections[0].suspect or None,
         ).addCallback(_refused)
 
     @responds(Running)

@@ -287,7 +287,7 @@ class Options(UsageOptions):
         [
             "window",
             None,
-            1024,
+            64,
             "How many connections may be on their way to one worker.",
             _reading("window", _count),
         ],

@@ -4,7 +4,7 @@ What the primary says to a worker, on the stream channel.
 
 from __future__ import annotations
 
-from twisted.protocols.amp import Command, Integer
+from twisted.protocols.amp import Boolean, Command, Integer
 
 from twisted_cluster._wire.arguments import Descriptors, Numbers
 
@@ -19,11 +19,15 @@ class TakeConnections(Command):
     The answer names the positions of those that the worker does not take.
     Everything else belongs to the worker from that answer on; until then the
     primary keeps its own descriptor of each.
+
+    C{suspect} says that another worker was lost when it was sent these: they are
+    taken after the answer, not before.
     """
 
     arguments = [
         (b"loan", Integer()),
         (b"inodes", Numbers()),
         (b"descriptors", Descriptors()),
+        (b"suspect", Boolean(optional=True)),
     ]
     response = [(b"refused", Numbers())]

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_cluster._wire.channel import Channel, responds
+from twisted_cluster._wire.channel import AnswerFirst, Channel, responds
 from twisted_cluster._wire.descriptors import closeAll, inodeOf
 from twisted_cluster._wire.toprimary import Running, StartTaking, StopTaking
 from twisted_cluster._wire.toworker import TakeConnections
@@ -54,8 +54,12 @@ class PrimaryLink(Channel):
 
     @responds(TakeConnections)
     def takeConnections(
-        self, loan: int, inodes: Sequence[int], descriptors: list[int]
-    ) -> dict[str, Any]:
+        self,
+        loan: int,
+        inodes: Sequence[int],
+        descriptors: list[int],
+        suspect: bool | None,
+    ) -> dict[str, Any] | AnswerFirst:
         """
         Give connections to the port they are for, and say which are left.
         """
@@ -75,10 +79,23 @@ class PrimaryLink(Channel):
             closeAll(descriptors)
             return {"refused": range(len(inodes))}
         refused = set(range(len(inodes))).difference(positions)
+        if suspect:
+            # Should it be the end of this worker, too, it ends with it.
+            return AnswerFirst(
+                {"refused": sorted(refused)},
+                lambda: self._takeForGood(port, descriptors),
+            )
         for index in port.takeConnections(descriptors):
             closeAll([descriptors[index]])
             refused.add(positions[index])
         return {"refused": sorted(refused)}
+
+    def _takeForGood(self, port: IBorrowedPort, descriptors: list[int]) -> None:
+        """
+        Give connections to a port after the primary was told that they are taken.
+        """
+        for index in port.takeConnections(descriptors):
+            closeAll([descriptors[index]])
 
     def _whatArrived(
         self, inodes: Sequence[int], descriptors: list[int]

@@ -162,7 +162,11 @@ class ScriptedWorker(Channel):
 
     @responds(TakeConnections)
     def _takeConnections(
-        self, loan: int, inodes: Sequence[int], descriptors: list[int]
+        self,
+        loan: int,
+        inodes: Sequence[int],
+        descriptors: list[int],
+        suspect: bool | None,
     ) -> Deferred[dict[str, Any]]:
         """
         Keep connections until the test answers for them.

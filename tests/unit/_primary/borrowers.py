@@ -41,6 +41,7 @@ class SteppedWorker:
     @ivar mayTakeConnections: Whether its reactor runs.
     @ivar messages: What was sent to it and not answered, the oldest first.
     @ivar sizes: How many connections each message brought.
+    @ivar suspected: Whether each message was of suspect connections.
     @ivar taken: The inodes of the connections that it took, in order.
     @ivar held: Its descriptors of those.
     @ivar isGone: Whether its channel is closed.
@@ -50,6 +51,7 @@ class SteppedWorker:
     mayTakeConnections: bool = True
     messages: list[Message] = field(factory=list)
     sizes: list[int] = field(factory=list)
+    suspected: list[bool] = field(factory=list)
     taken: list[int] = field(factory=list)
     held: list[int] = field(factory=list)
     isGone: bool = False
@@ -65,6 +67,7 @@ class SteppedWorker:
             answered.errback(Failure(ChannelClosed("gone")))
             return answered
         self.sizes.append(len(connections))
+        self.suspected.append(any(connection.suspect for connection in connections))
         self.messages.append(
             Message(
                 loan,

@@ -8,12 +8,12 @@ import errno
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._primary.observers import RecordingObserver
 from twisted_cluster._primary.cluster import Cluster
-from twisted_cluster._primary.fleet import Fleet
+from twisted_cluster._primary.fleet import PATIENCE, Fleet
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster.errors import FailedToStart
 from twisted_cluster.settings import (
@@ -122,6 +122,28 @@ class StartTests(FleetCase):
         self.assertEqual(self.slots, [0])
         canary.worker.run()
         self.assertEqual(self.slots, [0, 1, 2, 3])
+
+    def test_patience(self) -> None:
+        """
+        When the first worker's program takes long, it is said, once, what the
+        others wait for.
+        """
+        with capturedLogs() as events:
+            self.fleet.start()
+            self.spawner.processes[0].worker.announce()
+            self.clock.advance(PATIENCE)
+            self.clock.advance(PATIENCE)
+        said = [formatEvent(event) for event in events]
+        [waiting] = [line for line in said if "has not run a reactor" in line]
+        self.assertIn("3 more will be started", waiting)
+
+    def test_noNeedOfPatience(self) -> None:
+        """
+        When it runs in time, nothing is said, and no timer is left.
+        """
+        self.fleet.start()
+        self.spawner.processes[0].worker.comeUp()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_nothingBefore(self) -> None:
         """

@@ -154,6 +154,7 @@ class RotationTests(PortCase):
         """
         More connections than the kernel takes in one message go in several.
         """
+        self.openPort(window=MESSAGE_LIMIT + 1)
         [worker] = self.lend(1)
         inodes = self.accept(MESSAGE_LIMIT + 1)
         self.assertEqual(worker.sizes, [MESSAGE_LIMIT, 1])
@@ -250,7 +251,7 @@ class KeepingTests(PortCase):
     def test_lostWithoutOthers(self) -> None:
         """
         What was on its way to a lost worker, in several messages, waits at the
-        front of the queue in its old order.
+        front of the queue in its old order.  Then it goes out one by one.
         """
         [worker] = self.lend(1)
         inodes = self.accept(1) + self.accept(2) + self.accept(3)
@@ -258,12 +259,15 @@ class KeepingTests(PortCase):
         inodes += self.accept(1)
         self.lose(worker)
         [successor] = self.lend(2)
-        self.assertEqual(successor.underway, inodes)
+        self.assertEqual(successor.underway, inodes[:1])
+        successor.answerAll()
+        self.assertEqual(successor.taken, inodes)
+        self.assertEqual(successor.sizes, [1] * 7)
 
     def test_lostWithOthers(self) -> None:
         """
-        Another worker gets what was on its way to a lost one at once, in the
-        old order, even if it has no room for all.
+        Another worker gets what was on its way to a lost one, in the old order,
+        each alone: when nothing else is on its way there.
         """
         self.openPort(window=2)
         first, second = self.lend(1, 2)
@@ -272,9 +276,29 @@ class KeepingTests(PortCase):
         second.answer()
         self.lose(first)
         self.clock.advance(0)
-        self.assertEqual(second.underway, [inodes[3], inodes[0]])
-        second.answerAll()
+        self.assertEqual(second.underway, [inodes[3]])
+        second.answer()
+        self.assertEqual(second.underway, [inodes[0]])
+        later = self.accept(2)
+        self.assertEqual(second.underway, [inodes[0]])
+        second.answer()
+        self.assertEqual(second.underway, [inodes[2]])
+        second.answer()
+        self.assertEqual(second.underway, later)
         self.assertEqual(second.taken, [inodes[1], inodes[3], inodes[0], inodes[2]])
+
+    def test_suspect(self) -> None:
+        """
+        What was on its way to a lost worker is marked, so that the next worker
+        says that it takes it before it does; everything else is not.
+        """
+        first, second = self.lend(1, 2)
+        self.accept(2)
+        self.assertEqual(first.suspected + second.suspected, [False, False])
+        second.answer()
+        self.lose(first)
+        self.clock.advance(0)
+        self.assertEqual(second.suspected, [False, True])
 
     def test_lostBeforeTheChannelSaysSo(self) -> None:
         """
@@ -287,7 +311,9 @@ class KeepingTests(PortCase):
         self.port.takeBack(100)
         first.die()
         self.clock.advance(0)
-        self.assertEqual(second.underway, [inodes[0], inodes[2]])
+        self.assertEqual(second.underway, [inodes[0]])
+        second.answerAll()
+        self.assertEqual(second.taken, [inodes[1], inodes[3], inodes[0], inodes[2]])
 
     def test_goneAlready(self) -> None:
         """
@@ -298,7 +324,8 @@ class KeepingTests(PortCase):
         first.isGone = True
         inodes = self.accept(4)
         self.clock.advance(0)
-        self.assertEqual(sorted(second.underway), sorted(inodes))
+        second.answerAll()
+        self.assertEqual(sorted(second.taken), sorted(inodes))
         self.assertEqual(self.port.queued, 0)
 
     def test_paused(self) -> None:

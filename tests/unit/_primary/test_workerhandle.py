@@ -411,9 +411,8 @@ class PortTests(ClusterCase):
             _, successor = self.forkRunning()
             successor.worker.serve(TCP)
             successor.worker.deliver()
-            self.assertEqual(
-                successor.worker.take(), [client.inode for client in clients]
-            )
+            taken = [successor.worker.take() for _ in clients]
+            self.assertEqual(taken, [[client.inode] for client in clients])
             successor.end()
 
     def test_crashGivesBack(self) -> None:

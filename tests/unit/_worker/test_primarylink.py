@@ -142,7 +142,9 @@ class Hand:
         self.port = port
         self.link.startTaking(loan, port)
 
-    def send(self, loan: int = 5) -> Deferred[dict[str, Any]]:
+    def send(
+        self, loan: int = 5, suspect: bool | None = None
+    ) -> Deferred[dict[str, Any]]:
         """
         Hand the connections over.
         """
@@ -151,6 +153,7 @@ class Hand:
             loan=loan,
             inodes=self.inodes,
             descriptors=[connection.descriptor for connection in self._accepted],
+            suspect=suspect,
         )
         self.pump.flush()
         return answered
@@ -214,6 +217,30 @@ class TakingTests(LinkCase):
         self.assertEqual(self.refusedOf(self.hand.send()), [])
         self.assertEqual(self.hand.port.inodes, self.hand.inodes)
         self.assertEqual(self.hand.served(), [True, True, True])
+
+    def test_suspect(self) -> None:
+        """
+        Suspect ones go to the port like any other, but when that is their end the
+        primary has been told already that they are taken.
+        """
+        self.hand.welcome(KeepingPort())
+        self.assertEqual(self.refusedOf(self.hand.send(suspect=True)), [])
+        self.assertEqual(self.hand.port.inodes, self.hand.inodes)
+        self.hand.port.close()
+        self.hand.welcome(FailingPort())
+        self.assertEqual(self.refusedOf(self.hand.send(suspect=True)), [])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_suspectRefused(self) -> None:
+        """
+        A port that does not take suspect ones after all leaves nobody to serve
+        them, so they are closed.
+        """
+        port = KeepingPort()
+        port.refusing = [1]
+        self.hand.welcome(port)
+        self.assertEqual(self.refusedOf(self.hand.send(suspect=True)), [])
+        self.assertEqual(self.hand.served(), [True, False, True])
 
     def test_unknownLoan(self) -> None:
         """
