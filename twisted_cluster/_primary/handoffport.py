@@ -50,6 +50,8 @@ class _Taker:
     @ivar id: The worker's number.
     @ivar welcoming: Whether its port there accepts at present.
     @ivar cooling: Whether it refused some a moment ago.
+    @ivar exhausted: Whether it has refused some, and not taken all of a message
+        since.
     @ivar inRing: Whether the policy knows it.
     @ivar underway: How many connections are on their way to it.
     @ivar testing: Whether the one on its way is suspect.
@@ -60,6 +62,7 @@ class _Taker:
     loan: int
     welcoming: bool = False
     cooling: bool = False
+    exhausted: bool = False
     inRing: bool = False
     underway: int = 0
     testing: bool = False
@@ -245,6 +248,7 @@ class HandoffPort:
         taker.underway -= len(connections)
         taker.testing = False
         if not refused:
+            taker.exhausted = False
             for connection in connections:
                 os.close(connection.descriptor)
         else:
@@ -301,7 +305,13 @@ class HandoffPort:
         Leave a worker alone that had no room.
         """
         if not taker.cooling:
-            taker.cooling = True
+            if not taker.exhausted:
+                self._log.warn(
+                    "worker {id} takes no more connections: it has no descriptor left "
+                    "for them",
+                    id=taker.id,
+                )
+            taker.cooling = taker.exhausted = True
             self._update(taker)
             self._clock.callLater(COOL_DOWN, self._cooledDown, taker)
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._primary.borrowers import SteppedWorker
@@ -494,6 +495,28 @@ class CoolDownTests(PortCase):
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.clock.advance(COOL_DOWN)
         self.assertEqual(len(worker.underway), 2)
+
+    def test_said(self) -> None:
+        """
+        That a worker has no room is said once, until it has had some again.
+        """
+        [worker] = self.lend(1)
+        self.accept(1)
+        with capturedLogs() as events:
+            for _ in range(3):
+                worker.refuse()
+                self.clock.advance(COOL_DOWN)
+            worker.answer()
+            self.accept(1)
+            worker.refuse()
+        said = [formatEvent(event) for event in events]
+        self.assertEqual(
+            said,
+            2
+            * [
+                "worker 1 takes no more connections: it has no descriptor left for them"
+            ],
+        )
 
     def test_goneMeanwhile(self) -> None:
         """
