@@ -97,14 +97,9 @@ class _Entry:
         """
         Whether this is the port that the request names.
         """
-        mine = self.request
-        if (request.kind, request.interface, request.path) != (
-            mine.kind,
-            mine.interface,
-            mine.path,
-        ):
-            return False
-        return request.kind.isPath or request.port == self.boundPort
+        return _named(request) == _named(self.request) and (
+            request.kind.isPath or request.port == self.boundPort
+        )
 
 
 class PortTable:
@@ -242,9 +237,8 @@ class PortTable:
         for entry in self._entries:
             asked = entry.request
             if (
-                (asked.kind, asked.interface, asked.port)
-                == (request.kind, request.interface, 0)
-                and not asked.kind.isPath
+                _named(asked) == _named(request)
+                and asked.port == 0
                 and worker.id not in entry.loans
             ):
                 return entry
@@ -280,6 +274,16 @@ class PortTable:
         for loan in entry.loans.values():
             del self._byLoan[loan]
         entry.port.close()
+
+
+def _named(request: ListenRequest) -> tuple[object, ...]:
+    """
+    What two requests have in common that mean the same address; beside the
+    number, which the kernel may have chosen.
+    """
+    # Every IPv4 address, in both ways in which Twisted takes it.
+    interface = "" if request.interface == "0.0.0.0" else request.interface
+    return request.kind, interface, request.path
 
 
 def _withPort(request: ListenRequest, port: int) -> ListenRequest:

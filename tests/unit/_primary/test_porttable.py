@@ -90,6 +90,19 @@ class LendingTests(TableCase):
             self.assertNotEqual(first.number, second.number)
         self.assertEqual(len(self.opener.ports), 3)
 
+    def test_everyAddress(self) -> None:
+        """
+        Every IPv4 address has two names, which mean the same port.
+        """
+        for request in (TCP, CHOSEN, UDP):
+            loan = self.table.lend(self.first, request)
+            named = evolve(request, interface="0.0.0.0")
+            again = self.table.lend(self.second, named)
+            self.assertEqual(again.descriptor, loan.descriptor)
+        self.assertRefused(
+            errno.EADDRINUSE, self.first, evolve(TCP, interface="0.0.0.0")
+        )
+
     def test_differentAddresses(self) -> None:
         """
         What differs in kind, interface, number or path is a port of its own.
