@@ -45,7 +45,8 @@ class SupervisionSettings:
     to end may take.  Names, meaning and values are those of
     L{twisted.runner.procmon.ProcessMonitor}; all times are in seconds.
 
-    @ivar threshold: A worker that ran at least this long is replaced at once.
+    @ivar threshold: A worker whose program ran at least this long is replaced at
+        once.
     @ivar minRestartDelay: How long to wait before replacing one that did not;
         doubled each time in a row.
     @ivar maxRestartDelay: What the doubling ends at.

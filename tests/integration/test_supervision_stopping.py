@@ -120,6 +120,7 @@ class TestForce:
             with Client(cluster.port) as client:
                 client.meet()
                 client.order("block")
+                cluster.waitForLine("blocking")
             cluster.signal(signal.SIGTERM)
             cluster.waitForExit()
             cluster.assertNoneLeft()

@@ -92,9 +92,9 @@ class Cluster:
 
     def close(self) -> None:
         """
-        Close every port.
+        Close every port, and lend none any more.
         """
-        self.ports.closeAll()
+        self.ports.shutDown()
 
     def _newHandoffPort(self) -> HandoffPort:
         """

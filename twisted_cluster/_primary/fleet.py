@@ -176,7 +176,10 @@ class Fleet:
         """
         delays = self._delays.setdefault(worker.slot, RestartDelay(self._supervision))
         now = self._clock.seconds()
-        delay = delays.ended(worker.startedAt, now)
+        # procmon counts from the start of the process, but that is the start of
+        # loading the program: one that takes long to load and then ends at once
+        # would be started again without any delay.
+        delay = delays.ended(now if worker.runningAt is None else worker.runningAt, now)
         self._notBefore[worker.slot] = now + delay
         self._log.warn(
             "worker {worker.id} ended ({exit}); starting another {when}",

@@ -108,6 +108,7 @@ class PortTable:
 
     @ivar _entries: In the order in which they were opened.
     @ivar _byLoan: By the number of a loan, what was lent.
+    @ivar _isShutDown: Whether no port is to be opened any more.
     """
 
     _log = Logger()
@@ -124,6 +125,7 @@ class PortTable:
         self._numbers = count(1)
         self._entries: list[_Entry] = []
         self._byLoan: dict[int, _Entry] = {}
+        self._isShutDown = False
 
     # -- what workers ask for
 
@@ -136,6 +138,8 @@ class PortTable:
 
         @raise ListenRefused: if the kernel refuses, or the worker has it already.
         """
+        if self._isShutDown:
+            raise ListenRefused(errno.ESHUTDOWN, "the cluster is stopping")
         entry = self._find(worker, request) or self._open(request)
         number = next(self._numbers)
         entry.loans[worker.id] = number
@@ -206,6 +210,13 @@ class PortTable:
         @raise ListenRefused: if the kernel refuses.
         """
         self._open(request).held = True
+
+    def shutDown(self) -> None:
+        """
+        Close every port, and open none any more.
+        """
+        self._isShutDown = True
+        self.closeAll()
 
     def closeAll(self) -> None:
         """

@@ -64,6 +64,7 @@ class WorkerHandle(ProcessProtocol):
     @ivar slot: Which of the cluster's places it fills.
     @ivar lifecycle: What state it is in.
     @ivar startedAt: When its process was started, in the clock's seconds.
+    @ivar runningAt: When its program's reactor began to run; C{None} before.
     @ivar retireOrderedAt: When it was asked to leave; C{None} if it was not.
     @ivar disconnectedAt: When its channel was lost; C{None} before.
     @ivar killOrdered: Whether it was killed by us.
@@ -88,6 +89,7 @@ class WorkerHandle(ProcessProtocol):
         self.lifecycle = Lifecycle()
         self.link = WorkerLink(self)
         self.queries = WorkerQueries(self)
+        self.runningAt: float | None = None
         self.retireOrderedAt: float | None = None
         self.disconnectedAt: float | None = None
         self.killOrdered = False
@@ -183,6 +185,7 @@ class WorkerHandle(ProcessProtocol):
         Its program's reactor runs.
         """
         self.lifecycle.happened(Happening.RAN)
+        self.runningAt = self._seconds()
         self._ports.workerChanged(self)
         self._observer.workerRunning(self)
 

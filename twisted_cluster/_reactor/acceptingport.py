@@ -318,9 +318,12 @@ class PortOpener:
         """
         Open a port that the workers use themselves.
         """
-        if request.kind.isStream:
-            return self._openStream(request)
-        return self._openDatagram(request)
+        if not request.kind.isStream:
+            return self._openDatagram(request)
+        port = self._openStream(request)
+        # Closing ours leaves the workers' to them.
+        port._shouldShutdown = False
+        return port
 
     def _openStream(
         self, request: ListenRequest

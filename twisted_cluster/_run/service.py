@@ -70,7 +70,10 @@ class ClusterService(Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Stop the workers, then close the ports.
+        Close the ports, and stop the workers.
+
+        The ports come first: from now on nobody is going to serve what connects,
+        and whoever tries should learn it at once.
 
         @return: Fires when no worker process is left.
         """
@@ -78,7 +81,8 @@ class ClusterService(Service):
         assert self._cluster is not None
         assert self._fleet is not None
         cluster, self._cluster = self._cluster, None
-        stopped = self._fleet.stop().addCallback(lambda _: cluster.close())
+        cluster.close()
+        stopped = self._fleet.stop()
         if not stopped.called:
             noLonger = whenAskedAgain(self._reactor, self._hurry)
             stopped.addCallback(lambda _: noLonger())

@@ -41,6 +41,8 @@ class Orders(LineReceiver):
         elif word == "exit":
             os._exit(int(rest))
         elif word == "block":
+            sys.stdout.write("blocking\n")
+            sys.stdout.flush()
             while True:
                 pass
         elif word == "users":

@@ -245,12 +245,30 @@ class ReplacementTests(FleetCase):
         self.clock.advance(1)
         self.spawner.living[-1].end(1)
         self.clock.advance(2)
+        self.spawner.living[-1].worker.comeUp()
         self.clock.advance(10)
         self.spawner.living[-1].end(1)
         self.assertEqual(self.slots, [0, 1])
         self.spawner.living[-1].end(1)
         self.clock.advance(1)
         self.assertEqual(self.slots, [0, 1])
+
+    def test_loading(self) -> None:
+        """
+        The time in which a program is loaded is no life: one that ends as soon as
+        it runs, or before, is not started again at once, however long it loaded.
+        """
+        processes = self.start()
+        processes[1].end(1)
+        self.clock.advance(1)
+        self.clock.advance(10)
+        self.spawner.living[-1].worker.comeUp()
+        self.spawner.living[-1].end(1)
+        self.assertEqual(self.slots, [0])
+        self.clock.advance(2)
+        self.clock.advance(10)
+        self.spawner.living[-1].end(1)
+        self.assertEqual(self.slots, [0])
 
     def test_slotsApart(self) -> None:
         """

@@ -367,6 +367,17 @@ class ClosingTests(TableCase):
         self.table.hold(TCP)
         self.assertEqual(len(self.opener.openPorts), 1)
 
+    def test_shutDown(self) -> None:
+        """
+        When the cluster stops all ports are closed, and nobody gets another.
+        """
+        self.table.lend(self.first, TCP)
+        self.table.shutDown()
+        self.assertEqual(self.opener.openPorts, [])
+        refused = self.assertRaises(ListenRefused, self.table.lend, self.second, TCP)
+        self.assertIn("stopping", str(refused))
+        self.assertEqual(self.opener.openPorts, [])
+
     def test_closeAll(self) -> None:
         """
         All ports can be closed, whoever has borrowed them; what their workers

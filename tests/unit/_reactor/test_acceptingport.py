@@ -333,15 +333,29 @@ class AcceptTests(PortCase):
     def test_close(self) -> None:
         """
         Closing is done when it returns: the address is free, also while a
-        worker still has its duplicate of a shared port.
+        worker still has its duplicate.
         """
-        port = self.share(self.request(reuseAddress=False))
+        port = self.open(self.request(reuseAddress=False))
         address: Any = port.boundAddress
         duplicate = os.dup(port.descriptor)
         port.close()
-        again = self.share(self.request(port=address[1], reuseAddress=False))
+        again = self.open(self.request(port=address[1], reuseAddress=False))
         os.close(duplicate)
         self.assertEqual(again.boundAddress, address)
+
+    def test_closeShared(self) -> None:
+        """
+        Closing a port that is shared leaves the workers' duplicates to them: they
+        accept until they close theirs.
+        """
+        port = self.share(self.request())
+        address: Any = port.boundAddress
+        with socket.socket(fileno=os.dup(port.descriptor)) as duplicate:
+            port.close()
+            with socket.create_connection(address):
+                # It does not block: the port was made for a reactor.
+                accepted, _ = duplicate.accept()
+                accepted.close()
 
     def test_closeAccepting(self) -> None:
         """

@@ -241,18 +241,18 @@ class ServiceTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        It has stopped when the last worker is gone; the ports close then, and
-        not before: those who wait in them may still be served.
+        The ports close at once, so that nobody connects who would not be served;
+        it has stopped when the last worker is gone.
         """
         self.service = self.makeService(self.binding)
         first, second = self.start()
+        self.assertEqual(len(self.listening()), 1)
         stopped = self.service.stopService()
+        self.assertEqual(self.listening(), [])
         first.end()
         self.assertNoResult(stopped)
-        self.assertEqual(len(self.listening()), 1)
         second.end()
         self.successResultOf(stopped)
-        self.assertEqual(self.listening(), [])
         self.assertEqual((first.signals, second.signals), (["TERM"], ["TERM"]))
 
     def test_again(self) -> None:
