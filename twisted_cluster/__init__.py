@@ -16,3 +16,40 @@ The map of the package, from the outside in:
   - C{_run}: the command line, and the parts of each process put together.
   - L{twisted_cluster.testing}: doubles for what is outside, for tests.
 """
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from twisted_cluster._run.facade import ClusterModule
+from twisted_cluster.settings import SchedulingPolicy
+
+if TYPE_CHECKING:
+    from twisted_cluster._primary.worker import Worker as Worker
+    from twisted_cluster._run.library import Cluster as Cluster
+    from twisted_cluster._worker.thisworker import ThisWorker
+
+    isPrimary: bool
+    isMaster: bool
+    isWorker: bool
+    worker: ThisWorker | None
+    workers: dict[int, Worker]
+    settings: dict[str, Any]
+    schedulingPolicy: SchedulingPolicy
+    _own = Cluster()
+    fork = _own.fork
+    disconnect = _own.disconnect
+    setupPrimary = _own.setupPrimary
+    setupMaster = _own.setupPrimary
+    on = _own.on
+    once = _own.once
+    off = _own.off
+    addObserver = _own.addObserver
+    removeObserver = _own.removeObserver
+    broadcast = _own.broadcast
+
+SCHED_RR = SchedulingPolicy.RR
+SCHED_NONE = SchedulingPolicy.NONE
+
+sys.modules[__name__].__class__ = ClusterModule

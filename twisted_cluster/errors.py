@@ -11,6 +11,8 @@ Every exception of the package, and whose fault each one is::
     |   +-- MalformedBox        the other side broke the rules of the wire
     |   +-- HandleRefused       the other process has no descriptor left for it
     +-- AnswerFailed            the other process did not answer a question
+    +-- WorkerLost              a worker is gone before what was waited for
+    +-- ClusterStopping         it is too late to start a worker
     +-- FailedToStart           the cluster's workers never came up
     +-- ImpossibleTransition    a worker cannot do this in the state it is in
 
@@ -93,6 +95,18 @@ class HandleRefused(ChannelError):
 class AnswerFailed(ClusterError):
     """
     The other process gave no answer to a question; the message says why.
+    """
+
+
+class WorkerLost(ClusterError):
+    """
+    The worker is gone, so what was waited for will never happen.
+    """
+
+
+class ClusterStopping(ClusterError):
+    """
+    The reactor is stopping, so that no worker is started any more.
     """
 
 

@@ -16,11 +16,13 @@ class ListeningAddress:
         path, or C{None} for every address.
     @ivar port: The real port number, -1 for a path.
     @ivar addressType: 4 or 6 for TCP, -1 for a path, C{"udp4"} or C{"udp6"}.
+    @ivar fd: The primary's descriptor, if it was asked for by that.
     """
 
     address: str | None
     port: int
     addressType: int | str
+    fd: int | None = None
 
 
 @frozen(kw_only=True)

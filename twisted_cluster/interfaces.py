@@ -10,11 +10,21 @@ interfaces; C{_run} puts them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from attrs import define
-from twisted.internet.interfaces import IProcessProtocol, IProtocol, ITransport
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProcessProtocol,
+    IProtocol,
+    ITCPTransport,
+    ITransport,
+)
 from zope.interface import Attribute, Interface
 
+from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.listening import ListenRequest, Loan
 from twisted_cluster.settings import WorkerProgram
 
@@ -149,7 +159,7 @@ class ISpawner(Interface):
         workerID: int,
         stream: IDescriptorProtocol,
         query: IDescriptorProtocol,
-    ) -> None:
+    ) -> dict[int, ITCPTransport]:
         """
         Start a worker process, with two channels to it.
 
@@ -157,6 +167,9 @@ class ISpawner(Interface):
         @param stream: Our end of the channel for everything that need not wait.
         @param query: Our end of the channel on which the worker waits for each
             answer.
+
+        @return: By descriptor, our ends of its pipes beyond standard error, which
+            lead both ways; what comes is told to C{process} as for the others.
 
         @raise OSError: if no process could be started; then none of the
             protocols was connected to anything.
@@ -214,6 +227,71 @@ class IPrimaryPorts(Interface):
         """
 
 
+class IServing(Interface):
+    """
+    What a worker serves, as it is asked when it is to leave.
+    """
+
+    def closePorts() -> Deferred[None]:
+        """
+        Close every borrowed port.
+
+        @return: Fires when all are closed.
+        """
+
+    def whenServed() -> Deferred[None]:
+        """
+        @return: Fires when no connection of a borrowed port is open.
+        """
+
+    def whenIdle() -> Deferred[None]:
+        """
+        @return: Fires when nothing keeps the worker from ending.
+        """
+
+    def limitConnections(port: Any, limit: int) -> None:
+        """
+        Serve no more than so many connections of a port at a time.
+
+        @raise ConfigurationError: if it is no borrowed port, or has no
+            connections.
+        """
+
+    def owning() -> AbstractContextManager[None]:
+        """
+        @return: A context manager: ports that are opened meanwhile are this
+            worker's own.
+        """
+
+    def onIPv6Only() -> AbstractContextManager[None]:
+        """
+        @return: A context manager: ports that are opened meanwhile leave IPv4
+            alone.
+        """
+
+    def adoptStreamPort(
+        descriptor: int, addressFamily: int, factory: Any
+    ) -> IListeningPort:
+        """
+        Listen on a socket that the primary was given.
+
+        @param descriptor: Its number in the primary.
+
+        @raise CannotListenError: if the primary has no such socket.
+        """
+
+    def adoptDatagramPort(
+        descriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int
+    ) -> IListeningPort:
+        """
+        Receive on a UDP socket that the primary was given.
+
+        @param descriptor: Its number in the primary.
+
+        @raise CannotListenError: if the primary has no such socket.
+        """
+
+
 class IBlockingChannel(Interface):
     """
     A channel on which one waits for the answer.
@@ -226,4 +304,94 @@ class IBlockingChannel(Interface):
 
         @raise ChannelClosed: if the other process is gone, or does not answer
             in time.
+        """
+
+
+# -- what travels along with messages
+
+
+class ISending(Interface):
+    """
+    Something of the application's that is on its way to the other process.
+    """
+
+    handle: Any = Attribute("What to send with the message.")
+
+    def delivered() -> None:
+        """
+        The other side has it.
+        """
+
+    def failed() -> None:
+        """
+        The other side will not have it.
+        """
+
+
+class IHandles(Interface):
+    """
+    Ports, transports and sockets, to and from descriptors.
+    """
+
+    def detach(thing: object, keepOpen: bool, unread: bytes) -> ISending:
+        """
+        Prepare something to be sent.
+
+        @raise ConfigurationError: if it cannot be sent, or not now.
+        """
+
+    def attach(handle: Any) -> object:
+        """
+        Make something of what was received; it owns the descriptor.
+        """
+
+
+# -- for programs that use the library
+
+
+class IClusterObserver(Interface):
+    """
+    Who is told what happens in a cluster.
+
+    What a method raises is logged, and harms nobody.
+    """
+
+    def clusterSetUp(settings: dict[str, Any]) -> None:
+        """
+        The settings were changed.
+        """
+
+    def workerForked(worker: Any) -> None:
+        """
+        A worker was started.
+        """
+
+    def workerFailed(worker: Any, error: Exception) -> None:
+        """
+        A worker's process could not be started.
+        """
+
+    def workerOnline(worker: Any) -> None:
+        """
+        A worker's process has come up.
+        """
+
+    def workerListening(worker: Any, address: ListeningAddress) -> None:
+        """
+        A worker listens.
+        """
+
+    def workerMessage(worker: Any, message: object, handle: object) -> None:
+        """
+        A worker sent a message.
+        """
+
+    def workerDisconnected(worker: Any) -> None:
+        """
+        A worker's channel is closed.
+        """
+
+    def workerExited(worker: Any, exit: WorkerExit) -> None:
+        """
+        A worker's process has ended.
         """

@@ -55,6 +55,9 @@ class ListenRequest:
     @ivar mode: The permissions of the path.
     @ivar wantPID: Whether to hold a lock file beside the path.
     @ivar reuseAddress: Whether to set C{SO_REUSEADDR}.
+    @ivar ipv6Only: Whether C{"::"} leaves IPv4 alone.
+    @ivar descriptor: The primary's own number of a socket that somebody has bound
+        already; nothing else but the kind counts then.
     """
 
     kind: PortKind = field(validator=instance_of(PortKind))
@@ -65,8 +68,12 @@ class ListenRequest:
     mode: int = 0o666
     wantPID: bool = False
     reuseAddress: bool = True
+    ipv6Only: bool = False
+    descriptor: int | None = None
 
     def __str__(self) -> str:
+        if self.descriptor is not None:
+            return f"{self.kind.value} descriptor {self.descriptor}"
         if self.kind.isPath:
             name = self.path.decode("utf-8", "backslashreplace")
             return f"{self.kind.value} {name.replace(chr(0), '@')}"

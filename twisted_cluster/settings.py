@@ -4,13 +4,18 @@ What can be set: frozen records, checked when they are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import Any, TypeVar
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, fields, frozen
+from attrs.converters import optional
 from attrs.validators import ge, gt, instance_of
 
 from twisted_cluster.errors import ConfigurationError
+
+_T = TypeVar("_T")
 
 
 class SchedulingPolicy(Enum):
@@ -89,9 +94,11 @@ class WorkerProgram:
     @ivar cwd: The directory to start in; C{None} is the primary's.
     @ivar uid: The user to run as; C{None} is the primary's.
     @ivar gid: The group to run as; C{None} is the primary's.
-    @ivar inheritOutput: Whether the workers write to the primary's standard
-        output and error themselves; otherwise the primary reads what they
-        write and logs it line by line.
+    @ivar stdio: Standard input, output and error, and perhaps more behind them:
+        C{"ignore"} it, have the primary read or write it through a C{"pipe"},
+        C{"inherit"} the primary's own, or a number: have that descriptor of the
+        primary's.
+    @ivar serialization: How messages become bytes: C{"json"} or C{"advanced"}.
     """
 
     arguments: tuple[str, ...]
@@ -99,7 +106,8 @@ class WorkerProgram:
     cwd: str | None = None
     uid: int | None = None
     gid: int | None = None
-    inheritOutput: bool = False
+    stdio: tuple[str | int, ...] = ("ignore", "pipe", "pipe")
+    serialization: str = "json"
 
 
 @frozen(kw_only=True)
@@ -121,3 +129,146 @@ class ClusterSettings:
     )
     supervision: SupervisionSettings = field(factory=SupervisionSettings)
     handoff: HandoffSettings = field(factory=HandoffSettings)
+
+
+SERIALIZATIONS = ("json", "advanced")
+
+
+def _knownSerialization(
+    instance: object, attribute: Attribute[str], value: str
+) -> None:
+    """
+    There are two.
+    """
+    if value not in SERIALIZATIONS:
+        raise ConfigurationError(
+            f"there is no serialization {value!r}; there are "
+            + " and ".join(SERIALIZATIONS)
+        )
+
+
+def _knownStreams(
+    instance: object, attribute: Attribute[Any], value: tuple[str | int, ...] | None
+) -> None:
+    """
+    Standard input, output and error, and perhaps more behind them.
+    """
+    if value is None:
+        return
+    for stream in value:
+        known = isinstance(stream, int) or stream in ("pipe", "inherit", "ignore")
+        if not known:
+            raise ConfigurationError(
+                f"stdio has {stream!r}, but knows only 'pipe', 'inherit', 'ignore' and "
+                "numbers"
+            )
+    if len(value) < 3:
+        raise ConfigurationError(
+            "stdio has to say what becomes of standard input, output and error, so "
+            f"{list(value)!r} is too short"
+        )
+
+
+def _strings(value: Iterable[str]) -> tuple[str, ...]:
+    """
+    Any sequence of strings, but no single one.
+    """
+    words = _words(value)
+    if not all(isinstance(word, str) for word in words):
+        raise ConfigurationError(f"a list of strings is wanted, not {value!r}")
+    return words
+
+
+def _words(value: Iterable[_T]) -> tuple[_T, ...]:
+    """
+    Any sequence, but no string.
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"a list is wanted, not {value!r}")
+    return tuple(value)
+
+
+def _path(value: str | os.PathLike[str]) -> str:
+    """
+    Anything that names a file or a directory.
+    """
+    try:
+        path = os.fspath(value)
+    except TypeError:
+        path = None
+    if not isinstance(path, str):
+        raise ConfigurationError(f"a path is wanted, not {value!r}")
+    return path
+
+
+@frozen(kw_only=True)
+class PrimarySettings:
+    """
+    How a program's workers are started, as Node's C{cluster.settings} has it.
+
+    @ivar exec: The script that a worker runs, or C{"-m package.module"}.
+    @ivar args: Its arguments.
+    @ivar execArgv: The interpreter's own options.
+    @ivar cwd: The directory to start in; C{None} is the primary's.
+    @ivar silent: Whether the primary gets what workers write, as
+        C{worker.process.stdout} and C{stderr}, and is what they read from, as
+        C{stdin}; otherwise they write and read where the primary does.
+    @ivar stdio: For each of standard input, output and error, and for any
+        descriptors behind them: C{"pipe"}, C{"inherit"}, C{"ignore"} or the
+        number of a descriptor of the primary's.  Overrides C{silent}.  There is
+        no C{"ipc"} among them: the channels come behind all of these.
+    @ivar uid: The user to run as.
+    @ivar gid: The group to run as.
+    @ivar serialization: How messages become bytes: C{"json"}, or C{"advanced"},
+        which knows more types.
+    """
+
+    exec: str = field(converter=_path)
+    args: tuple[str, ...] = field(default=(), converter=_strings)
+    execArgv: tuple[str, ...] = field(default=(), converter=_strings)
+    cwd: str | None = field(default=None, converter=optional(_path))
+    silent: bool = False
+    stdio: tuple[str | int, ...] | None = field(
+        default=None, converter=optional(_words), validator=_knownStreams
+    )
+    uid: int | None = None
+    gid: int | None = None
+    serialization: str = field(default="json", validator=_knownSerialization)
+
+    def changed(self, changes: Mapping[str, Any]) -> PrimarySettings:
+        """
+        @return: These settings with some others.
+
+        @raise ConfigurationError: if there is no such setting, or it cannot have
+            this value.
+        """
+        known = [attribute.name for attribute in fields(PrimarySettings)]
+        for name in changes:
+            if name not in known:
+                raise ConfigurationError(
+                    f"there is no setting {name!r}; there are {', '.join(known)}"
+                )
+        return evolve(self, **changes)
+
+    def streams(self) -> tuple[str | int, ...]:
+        """
+        @return: What becomes of standard input, output and error, and of what is
+            behind them.
+        """
+        if self.stdio is not None:
+            return self.stdio
+        return ("pipe" if self.silent else "inherit",) * 3
+
+    def asDictionary(self) -> dict[str, Any]:
+        """
+        @return: As Node shows them: without what was not set.
+        """
+        shown = {
+            attribute.name: getattr(self, attribute.name)
+            for attribute in fields(PrimarySettings)
+        }
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in shown.items()
+            if value is not None
+        }

@@ -80,10 +80,22 @@ class Command:
         return self.words[0] in {"twistd", "twist"}
 
     @property
+    def isProgram(self) -> bool:
+        """
+        Whether it is a program that starts workers itself, and says when they
+        listen.
+        """
+        return self.words[0] == "python" and any(
+            " listens on " in line for line in self.shown
+        )
+
+    @property
     def isServer(self) -> bool:
         """
         Whether it is a server itself, and runs until it is stopped.
         """
+        if self.isProgram:
+            return True
         # What is piped to something, or followed by something, has to end.
         ends = bool({";", "|"} & set(self.text))
         return self.isTwisted and bool({"twist", "-n"} & set(self.words)) and not ends
@@ -93,6 +105,8 @@ class Command:
         """
         What a server logs when it serves.
         """
+        if self.isProgram:
+            return " listens on "
         if "cluster" in self.words:
             return r" is running, (\d+) of \1$"
         return r" starting on \d+$"
@@ -188,7 +202,7 @@ class Terminal:
         if isinstance(step, LogLines):
             self._expectLogged(step.shown)
             return
-        if step.isTwisted:
+        if step.isTwisted or step.isProgram:
             self.stopServer()
         if step.isServer:
             self._startServer(step)
@@ -202,8 +216,8 @@ class Terminal:
         if self.server is not None:
             server, self.server = self.server, None
             status = server.stop()
-            # Twisted's programs end by the signal that stopped them.
-            assert status == -signal.SIGTERM, f"exit status {status}\n{server.log}"
+            # Twisted's own programs end by the signal that stopped them.
+            assert status in (-signal.SIGTERM, 0), f"exit status {status}\n{server.log}"
 
     def port(self, shown: str = "8080") -> int:
         """

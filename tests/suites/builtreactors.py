@@ -83,7 +83,7 @@ def _build(reactorClass: type, *arguments: Any) -> Any:
     if primaryPorts is None:
         return reactorClass(*arguments)
     reactor = layered(reactorClass)(*arguments)
-    reactor.borrowFrom(primaryPorts)
+    reactor.borrowFrom(primaryPorts, {})
     channel = _LentChannel(primaryPorts._link.transport, reactor)
     reactor._addInternalReader(channel)
     return reactor

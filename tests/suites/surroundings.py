@@ -19,13 +19,13 @@ from twisted.python.failure import Failure
 
 import tests
 from tests.suites.outcomes import Outcome, readOutcomes
-from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._reactor.acceptingport import PortOpener
 from twisted_cluster._reactor.spawning import Spawner
 from twisted_cluster._run.orders import ProgramKind, WorkerOrders
-from twisted_cluster.events import WorkerExit
-from twisted_cluster.settings import ClusterSettings, WorkerProgram
+from twisted_cluster.events import ListeningAddress, WorkerExit
+from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
 
 TIME_LIMIT = 300.0
 """
@@ -142,24 +142,25 @@ class TrialRun:
             arguments=("-m", "twisted_cluster._run.child", *orders.toWords()),
             environment=self._environment(),
             cwd=f"{self.directory}",
-            inheritOutput=True,
+            stdio=("ignore", "inherit", "inherit"),
         )
-        cluster = Cluster(
-            ClusterSettings(program=program),
+        roster = Roster(
+            SchedulingPolicy.RR,
+            HandoffSettings(),
             Spawner(reactor),
             PortOpener(reactor),
             reactor,
         )
         ended: Deferred[None] = Deferred()
-        cluster.addObserver(_WorkerEnding(ended))
-        worker = cluster.fork(0)
+        roster.addObserver(_WorkerEnding(ended))
+        worker = roster.fork(program, 0)
         limit = reactor.callLater(TIME_LIMIT, worker.kill)
         try:
             await ended
         finally:
             if limit.active():
                 limit.cancel()
-            cluster.close()
+            roster.close()
 
 
 class _Ending(ProcessProtocol):
@@ -190,6 +191,11 @@ class _WorkerEnding:
         The tests begin.
         """
 
+    def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
+        """
+        Its end follows.
+        """
+
     def workerOnline(self, worker: WorkerHandle) -> None:
         """
         Not yet.
@@ -198,6 +204,11 @@ class _WorkerEnding:
     def workerRunning(self, worker: WorkerHandle) -> None:
         """
         Now.
+        """
+
+    def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
+        """
+        Tests do.
         """
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:

@@ -4,6 +4,7 @@ Tests of L{twisted_cluster.settings}.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
@@ -15,6 +16,7 @@ from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.settings import (
     ClusterSettings,
     HandoffSettings,
+    PrimarySettings,
     SchedulingPolicy,
     SupervisionSettings,
     WorkerProgram,
@@ -126,3 +128,144 @@ class ClusterSettingsTests(TestCase):
         Policies are named as Node names them.
         """
         self.assertEqual([policy.value for policy in SchedulingPolicy], ["rr", "none"])
+
+
+class PrimarySettingsTests(TestCase):
+    """
+    Tests of L{PrimarySettings}.
+    """
+
+    def assertMistake(self, message: str, **settings: Any) -> None:
+        """
+        These settings cannot work, whether they are new or changes of others.
+        """
+        for make in (
+            lambda: PrimarySettings(**{"exec": "site.py", **settings}),
+            lambda: PrimarySettings(exec="site.py").changed(settings),
+        ):
+            with self.assertRaisesRegex(ConfigurationError, message):
+                make()
+
+    def test_defaults(self) -> None:
+        """
+        Of what is not set, that is shown which has a value.
+        """
+        self.assertEqual(
+            PrimarySettings(exec="site.py").asDictionary(),
+            {
+                "exec": "site.py",
+                "args": [],
+                "execArgv": [],
+                "silent": False,
+                "serialization": "json",
+            },
+        )
+
+    def test_shown(self) -> None:
+        """
+        What is set is shown as it was set; the lists are the caller's own.
+        """
+        given: dict[str, Any] = {
+            "exec": "site.py",
+            "args": ["--port", "80"],
+            "execArgv": ["-O"],
+            "cwd": "/srv",
+            "silent": True,
+            "stdio": ["ignore", "pipe", 2, "inherit"],
+            "uid": 0,
+            "gid": 0,
+            "serialization": "advanced",
+        }
+        settings = PrimarySettings(**given)
+        shown = settings.asDictionary()
+        self.assertEqual(shown, given)
+        for name in ("args", "execArgv", "stdio"):
+            shown[name].append("more")
+            given[name].append("less")
+        self.assertEqual(settings.args, ("--port", "80"))
+        self.assertEqual(settings.execArgv, ("-O",))
+        self.assertEqual(settings.stdio, ("ignore", "pipe", 2, "inherit"))
+
+    def test_paths(self) -> None:
+        """
+        What names a file or a directory may be a path.
+        """
+        settings = PrimarySettings(exec=Path("/srv/site.py"), cwd=Path("/srv"))
+        self.assertEqual((settings.exec, settings.cwd), ("/srv/site.py", "/srv"))
+
+    def test_changed(self) -> None:
+        """
+        What is not named stays; the settings themselves do not change.
+        """
+        before = PrimarySettings(exec="site.py", args=["x"], cwd="/srv")
+        after = before.changed({"args": ("y", "z"), "cwd": None})
+        self.assertEqual(
+            (after.exec, after.args, after.cwd), ("site.py", ("y", "z"), None)
+        )
+        self.assertEqual((before.args, before.cwd), (("x",), "/srv"))
+        self.assertEqual(before.changed({}), before)
+
+    def test_unknown(self) -> None:
+        """
+        A setting that there is not is a mistake; the message says which there
+        are.
+        """
+        with self.assertRaisesRegex(
+            ConfigurationError, "no setting 'arg'; there are exec, args, execArgv"
+        ):
+            PrimarySettings(exec="site.py").changed({"arg": ["x"]})
+
+    def test_streams(self) -> None:
+        """
+        Workers read and write where the primary does, or, silent, in pipes;
+        what is said of each stream counts more.
+        """
+        settings = PrimarySettings(exec="site.py")
+        self.assertEqual(settings.streams(), ("inherit",) * 3)
+        silent = settings.changed({"silent": True})
+        self.assertEqual(silent.streams(), ("pipe",) * 3)
+        each = silent.changed({"stdio": ["ignore", "inherit", 5, "pipe"]})
+        self.assertEqual(each.streams(), ("ignore", "inherit", 5, "pipe"))
+        self.assertEqual(
+            each.changed({"stdio": None, "silent": False}).streams(), ("inherit",) * 3
+        )
+
+    def test_wrongStreams(self) -> None:
+        """
+        A stream that is nothing known, or one that is missing, is a mistake,
+        and so is a single word for all.
+        """
+        self.assertMistake("stdio has 'ipc'", stdio=["pipe", "pipe", "pipe", "ipc"])
+        self.assertMistake("stdio has None", stdio=[None, "pipe", "pipe"])
+        self.assertMistake(r"\['pipe', 'pipe'\] is too short", stdio=("pipe", "pipe"))
+        self.assertMistake(r"\[\] is too short", stdio=[])
+        self.assertMistake("a list is wanted, not 'pipe'", stdio="pipe")
+        self.assertMistake("a list is wanted, not 3", stdio=3)
+
+    def test_wrongLists(self) -> None:
+        """
+        So are arguments that are no list of strings.
+        """
+        for name in ("args", "execArgv"):
+            self.assertMistake("not '--port 80'", **{name: "--port 80"})
+            self.assertMistake("not b'x'", **{name: b"x"})
+            self.assertMistake("not None", **{name: None})
+            self.assertMistake(r"strings is wanted, not \[80\]", **{name: [80]})
+
+    def test_wrongPaths(self) -> None:
+        """
+        So is what is no path.
+        """
+        for wrong in (5, b"site.py", ["site.py"]):
+            self.assertMistake("a path is wanted", exec=wrong)
+            self.assertMistake("a path is wanted", cwd=wrong)
+        self.assertMistake("a path is wanted, not None", exec=None)
+
+    def test_wrongSerialization(self) -> None:
+        """
+        So is a serialization that there is not.
+        """
+        self.assertMistake(
+            "no serialization 'pickle'; there are json and advanced",
+            serialization="pickle",
+        )

@@ -1,144 +1,256 @@
 """
-The workers there are, and the ports they share.
+A cluster as a library: Node's C{cluster} in the primary, as an object.
 """
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
-from twisted_cluster._primary.handoffport import HandoffPort
-from twisted_cluster._primary.porttable import PortTable
-from twisted_cluster._primary.workerhandle import WorkerHandle, WorkerObserver
-from twisted_cluster.events import WorkerExit
-from twisted_cluster.interfaces import IPortOpener, ISpawner
-from twisted_cluster.listening import ListenRequest
-from twisted_cluster.scheduling import RoundRobin
-from twisted_cluster.settings import ClusterSettings
+from twisted_cluster._primary.roster import Roster
+from twisted_cluster._primary.worker import Worker
+from twisted_cluster._primary.workerhandle import WorkerHandle
+from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.events import ListeningAddress, WorkerExit
+from twisted_cluster.interfaces import IClusterObserver
+from twisted_cluster.observing import Emitter
+from twisted_cluster.settings import PrimarySettings, SchedulingPolicy, WorkerProgram
+
+EVENTS = (
+    "setup",
+    "fork",
+    "online",
+    "listening",
+    "message",
+    "disconnect",
+    "exit",
+    "error",
+)
 
 
-class Cluster:
+class Surroundings(Protocol):
     """
-    Starts workers and knows them until they are gone.  It decides nothing: who
-    wants a certain number of workers tells it which to start.
-
-    @ivar workers: By number, those whose process has not ended yet.
-    @ivar ports: The open ports.
+    What a cluster needs that depends on the process it is in.
     """
 
-    _log = Logger()
+    def defaults(self) -> PrimarySettings:
+        """
+        The settings that run this program again.
+        """
+
+    def program(
+        self, settings: PrimarySettings, environment: Mapping[str, str]
+    ) -> WorkerProgram:
+        """
+        What a worker runs with these settings.
+
+        @raise ConfigurationError: if nothing can be run with them.
+        """
+
+    def roster(self, policy: SchedulingPolicy) -> Roster:
+        """
+        An empty roster.
+        """
+
+    def correspondence(
+        self, handle: WorkerHandle, settings: PrimarySettings
+    ) -> Correspondence:
+        """
+        Messages to and from a worker.
+        """
+
+
+class Cluster(Emitter):
+    """
+    Workers that a program starts itself.
+
+    Its events, for C{on} and C{once}, are those of its workers, with the
+    L{Worker} as the first argument, and:
+
+      - C{setup(settings)}: the settings were changed.
+      - C{fork(worker)}: a worker was started.
+
+    @ivar workers: By number, each worker whose process has not ended.
+    @ivar schedulingPolicy: Who accepts connections; cannot be changed after the
+        first L{setupPrimary} or L{fork}.
+    """
 
     def __init__(
         self,
-        settings: ClusterSettings,
-        spawner: ISpawner,
-        opener: IPortOpener,
+        surroundings: Surroundings,
         clock: IReactorTime,
+        schedulingPolicy: SchedulingPolicy = SchedulingPolicy.RR,
     ) -> None:
-        self._settings = settings
-        self._spawner = spawner
+        super().__init__(EVENTS)
+        self.workers: dict[int, Worker] = {}
+        self._surroundings = surroundings
         self._clock = clock
-        self._numbers = count(1)
-        self._observers: list[WorkerObserver] = []
-        self.workers: dict[int, WorkerHandle] = {}
-        self.ports = PortTable(opener, settings.policy, self._newHandoffPort)
+        self._policy = schedulingPolicy
+        self._settings: PrimarySettings | None = None
+        self._roster: Roster | None = None
+        self._observers: list[Any] = []
 
-    def addObserver(self, observer: WorkerObserver) -> None:
-        """
-        Tell C{observer} what happens to workers from now on.
-        """
-        self._observers.append(observer)
+    # -- setting up
 
-    def fork(self, slot: int) -> WorkerHandle:
+    @property
+    def schedulingPolicy(self) -> SchedulingPolicy:
+        """
+        Who accepts connections.
+        """
+        return self._policy
+
+    @schedulingPolicy.setter
+    def schedulingPolicy(self, policy: SchedulingPolicy) -> None:
+        """
+        @raise ConfigurationError: if it is too late, or no policy.
+        """
+        if self._roster is not None:
+            raise ConfigurationError(
+                "the scheduling policy cannot be changed any more: set it before the "
+                "first setupPrimary() or fork()"
+            )
+        try:
+            self._policy = SchedulingPolicy(policy)
+        except ValueError:
+            raise ConfigurationError(f"{policy!r} is no scheduling policy") from None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """
+        The settings, as a dictionary of the caller's own; empty before the first
+        L{setupPrimary} or L{fork}.
+        """
+        return {} if self._settings is None else self._settings.asDictionary()
+
+    def setupPrimary(self, **changes: Any) -> None:
+        """
+        Change how workers are started from now on; what is not named stays.
+
+        @param changes: Fields of L{PrimarySettings}.
+
+        @raise ConfigurationError: if there is no such setting, or it cannot have
+            this value.
+        """
+        current = self._settings or self._surroundings.defaults()
+        self._settings = settings = current.changed(changes)
+        if self._roster is None:
+            self._roster = self._surroundings.roster(self._policy)
+            self._roster.addObserver(self)
+        self._clock.callLater(0, self._setUp, settings)
+
+    def _setUp(self, settings: PrimarySettings) -> None:
+        """
+        Tell of new settings.
+        """
+        self._tell("clusterSetUp", settings.asDictionary())
+        self.emit("setup", settings.asDictionary())
+
+    # -- workers
+
+    def fork(self, environment: Mapping[str, str] | None = None) -> Worker:
         """
         Start a worker.
 
-        A process that cannot be started is reported as one that ended: later,
-        so that the caller has the handle by then.
+        @param environment: Variables that it has beside this process's.
+
+        @return: The worker.  A process that cannot be started is told by its
+            events: C{error}, C{disconnect}, C{exit}.
+
+        @raise ConfigurationError: if the settings cannot work.
         """
-        worker = WorkerHandle(
-            next(self._numbers), slot, self.ports, self, self._clock.seconds
+        self.setupPrimary()
+        assert self._roster is not None
+        assert self._settings is not None
+        program = self._surroundings.program(self._settings, environment or {})
+        # This comes before anything that the roster has to tell later, such as
+        # that there is no process.
+        started: list[Worker] = []
+        self._clock.callLater(0, self._forked, started)
+        handle = self._roster.fork(program, 0)
+        worker = Worker(
+            handle, self._surroundings.correspondence(handle, self._settings)
         )
         self.workers[worker.id] = worker
-        try:
-            self._spawner.spawn(
-                worker,
-                self._settings.program,
-                worker.id,
-                worker.link,
-                worker.queries,
-            )
-        except OSError as e:
-            self._log.error(
-                "worker {worker.id} could not be started: {error}",
-                worker=worker,
-                error=e,
-            )
-            nothing = WorkerExit(code=None, signal=None)
-            self._clock.callLater(0, worker.ended, nothing)
-        else:
-            self.workerStarted(worker)
+        worker.receive(
+            lambda message, along: self._messageReceived(worker, message, along)
+        )
+        started.append(worker)
         return worker
 
-    def hold(self, request: ListenRequest) -> None:
+    def disconnect(
+        self, callback: Callable[[], object] | None = None
+    ) -> Deferred[None]:
         """
-        Open a port now, and keep it open until L{close}.
+        Ask every worker to leave, and close the ports when all have.
 
-        @raise ListenRefused: if the kernel refuses.
-        """
-        self.ports.hold(request)
+        @param callback: Called then, for those who prefer it.
 
-    def close(self) -> None:
+        @return: Fires then; never before this returns.
         """
-        Close every port, and lend none any more.
-        """
-        self.ports.shutDown()
+        leaving = list(self.workers.values())
+        for worker in leaving:
+            worker.disconnect()
+        done: Deferred[Any] = self._nextTurn()
+        done.addCallback(
+            lambda _: DeferredList([worker.whenExited() for worker in leaving])
+        )
+        # The last exit is told to everyone before this is.
+        done.addCallback(lambda _: self._nextTurn())
+        done.addCallback(lambda _: self._closePorts())
+        if callback is not None:
+            done.addCallback(lambda _: callback())
+        return done.addCallback(lambda _: None)
 
-    def _newHandoffPort(self) -> HandoffPort:
+    def broadcast(self, message: object) -> Deferred[list[Any]]:
         """
-        A port whose connections the primary hands over, each with a policy
-        object of its own.
-        """
-        return HandoffPort(RoundRobin(), self._settings.handoff, self._clock)
+        Send a message to every worker.
 
-    # -- what workers report, told to everyone who wants to know
+        @return: Fires with a list of C{(delivered, failure)}, one for each, when
+            all were delivered or could not be.
+        """
+        return DeferredList(
+            [worker.send(message) for worker in self.workers.values()],
+            consumeErrors=True,
+        )
 
-    def workerStarted(self, worker: WorkerHandle) -> None:
+    def addObserver(self, observer: Any) -> None:
         """
-        A process was started.
-        """
-        self._tell("workerStarted", worker)
+        Tell C{observer} what happens.
 
-    def workerOnline(self, worker: WorkerHandle) -> None:
+        @param observer: Provides L{IClusterObserver}.
         """
-        A process has come up.
-        """
-        self._tell("workerOnline", worker)
+        self._observers.append(IClusterObserver(observer))
 
-    def workerRunning(self, worker: WorkerHandle) -> None:
+    def removeObserver(self, observer: Any) -> None:
         """
-        A worker's reactor runs.
+        Tell C{observer} nothing any more.
         """
-        self._tell("workerRunning", worker)
+        self._observers.remove(observer)
 
-    def workerDisconnected(self, worker: WorkerHandle) -> None:
+    def _nextTurn(self) -> Deferred[None]:
         """
-        A worker cannot be reached any more.
+        @return: Fires in the reactor's next turn.
         """
-        self._tell("workerDisconnected", worker)
+        turned: Deferred[None] = Deferred()
+        self._clock.callLater(0, turned.callback, None)
+        return turned
 
-    def workerExited(self, worker: WorkerHandle, exit: WorkerExit) -> None:
+    def _closePorts(self) -> None:
         """
-        A worker is gone.
+        Close the ports, unless somebody has started workers again meanwhile.
         """
-        del self.workers[worker.id]
-        self._tell("workerExited", worker, exit)
+        if self._roster is not None and not self.workers:
+            self._roster.close()
+
+    # -- what happens
 
     def _tell(self, happening: str, *what: object) -> None:
         """
-        Tell every observer; one that fails harms nobody.
+        Tell the observers.
         """
         for observer in list(self._observers):
             with self._log.failuresHandled(
@@ -147,3 +259,75 @@ class Cluster:
                 happening=happening,
             ):
                 getattr(observer, happening)(*what)
+
+    def _forked(self, started: list[Worker]) -> None:
+        """
+        A worker was started, and its starter has it in hand; none if that was
+        a mistake.
+        """
+        for worker in started:
+            self._tell("workerForked", worker)
+            self.emit("fork", worker)
+
+    def _messageReceived(self, worker: Worker, message: object, along: object) -> None:
+        """
+        A worker sent a message.
+        """
+        worker.emit("message", message, along)
+        self._tell("workerMessage", worker, message, along)
+        self.emit("message", worker, message, along)
+
+    def workerStarted(self, handle: WorkerHandle) -> None:
+        """
+        L{fork} tells it, later.
+        """
+
+    def workerFailed(self, handle: WorkerHandle, error: Exception) -> None:
+        """
+        A process could not be started.
+        """
+        worker = self.workers[handle.id]
+        worker.failed(error)
+        self._tell("workerFailed", worker, error)
+        self.emit("error", worker, error)
+
+    def workerOnline(self, handle: WorkerHandle) -> None:
+        """
+        A worker's process has come up.
+        """
+        worker = self.workers[handle.id]
+        worker.cameOnline()
+        self._tell("workerOnline", worker)
+        self.emit("online", worker)
+
+    def workerRunning(self, handle: WorkerHandle) -> None:
+        """
+        Node knows no such thing.
+        """
+
+    def workerListening(self, handle: WorkerHandle, address: ListeningAddress) -> None:
+        """
+        A worker listens.
+        """
+        worker = self.workers[handle.id]
+        worker.listens(address)
+        self._tell("workerListening", worker, address)
+        self.emit("listening", worker, address)
+
+    def workerDisconnected(self, handle: WorkerHandle) -> None:
+        """
+        A worker's channel is closed.
+        """
+        worker = self.workers[handle.id]
+        worker.wasDisconnected()
+        self._tell("workerDisconnected", worker)
+        self.emit("disconnect", worker)
+
+    def workerExited(self, handle: WorkerHandle, exit: WorkerExit) -> None:
+        """
+        A worker's process has ended.
+        """
+        worker = self.workers.pop(handle.id)
+        worker.ended(exit)
+        self._tell("workerExited", worker, exit)
+        self.emit("exit", worker, exit.code, exit.signal)

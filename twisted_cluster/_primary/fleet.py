@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._supervision.reconcile import (
     Facts,
@@ -26,8 +26,9 @@ from twisted_cluster._supervision.reconcile import (
     reconcile,
 )
 from twisted_cluster._supervision.restarts import RestartDelay
+from twisted_cluster._wire.lanes import Handle, closeHandle
 from twisted_cluster.errors import FailedToStart
-from twisted_cluster.events import WorkerExit
+from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.settings import ClusterSettings
 
 PATIENCE = 10.0
@@ -58,7 +59,7 @@ class Fleet:
 
     def __init__(
         self,
-        cluster: Cluster,
+        roster: Roster,
         settings: ClusterSettings,
         clock: IReactorTime,
         gaveUp: Callable[[FailedToStart], None],
@@ -66,7 +67,8 @@ class Fleet:
         """
         @param gaveUp: Called once if the program cannot be started at all.
         """
-        self._cluster = cluster
+        self._roster = roster
+        self._program = settings.program
         self._supervision = settings.supervision
         self._clock = clock
         self._gaveUp = gaveUp
@@ -85,7 +87,7 @@ class Fleet:
         """
         Start the workers.
         """
-        self._cluster.addObserver(self)
+        self._roster.addObserver(self)
         self._waiting = self._clock.callLater(PATIENCE, self._stillWaiting)
         self._look()
 
@@ -107,7 +109,7 @@ class Fleet:
         """
         Do not wait any longer for workers that were asked to leave.
         """
-        for worker in list(self._cluster.workers.values()):
+        for worker in list(self._roster.workers.values()):
             worker.kill()
 
     def _stillWaiting(self) -> None:
@@ -131,7 +133,13 @@ class Fleet:
 
     def workerStarted(self, worker: WorkerHandle) -> None:
         """
-        It counts from its start; nothing new follows from it.
+        Nobody here wants its messages; but it must not wait for somebody to.
+        """
+        worker.link.receiveMessages(_dropped)
+
+    def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
+        """
+        Its exit follows.
         """
 
     def workerOnline(self, worker: WorkerHandle) -> None:
@@ -146,6 +154,11 @@ class Fleet:
         self._everRunning = True
         self._waitNoLonger()
         self._look()
+
+    def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
+        """
+        Nothing follows from it.
+        """
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
         """
@@ -217,7 +230,7 @@ class Fleet:
             self._nextLook.cancel()
         facts = Facts(
             wanted=self._wanted,
-            workers=tuple(worker.facts() for worker in self._cluster.workers.values()),
+            workers=tuple(worker.facts() for worker in self._roster.workers.values()),
             notBefore=self._notBefore,
             stopping=self._stopped is not None,
             everReady=self._everRunning,
@@ -229,7 +242,7 @@ class Fleet:
                 # The other steps follow from facts that are no longer true.
                 break
         stopping = self._stopped
-        if stopping is not None and not (self._cluster.workers or stopping.called):
+        if stopping is not None and not (self._roster.workers or stopping.called):
             stopping.callback(None)
 
     def _take(self, step: Step) -> None:
@@ -237,11 +250,11 @@ class Fleet:
         Carry out one step.
         """
         if isinstance(step, Start):
-            self._cluster.fork(step.slot)
+            self._roster.fork(self._program, step.slot)
         elif isinstance(step, Retire):
-            self._cluster.workers[step.workerID].retire()
+            self._roster.workers[step.workerID].retire()
         elif isinstance(step, Kill):
-            worker = self._cluster.workers[step.workerID]
+            worker = self._roster.workers[step.workerID]
             self._log.warn(
                 "worker {worker.id} was asked to leave and did not; killing it",
                 worker=worker,
@@ -251,3 +264,10 @@ class Fleet:
             self._nextLook = self._clock.callLater(
                 max(0.0, step.at - self._clock.seconds()), self._look
             )
+
+
+def _dropped(message: object, handle: Handle | None) -> None:
+    """
+    A message that nobody wants.
+    """
+    closeHandle(handle)

@@ -8,6 +8,8 @@ Rules, as far as several processes can follow what one would see:
     primary.
   - Port 0: each worker's first is one port, each worker's second another.  A
     worker that asks for the number that the kernel chose gets that port.
+  - A socket that the primary was given, by systemd perhaps, is asked for by its
+    number there, and stays open there.
   - A port closes when the last worker that had it closes it.  A worker that
     crashes, or that closes its ports because it is stopping, leaves them open
     for its successor.
@@ -17,6 +19,7 @@ Rules, as far as several processes can follow what one would see:
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from itertools import count
 from typing import Protocol
@@ -28,6 +31,7 @@ from twisted_cluster._primary.borrower import Borrower
 from twisted_cluster._primary.handoffport import HandoffPort
 from twisted_cluster._primary.sharedport import SharedPort
 from twisted_cluster.errors import ListenRefused
+from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IOpenPort, IPortOpener
 from twisted_cluster.listening import ListenRequest, Loan
 from twisted_cluster.settings import SchedulingPolicy
@@ -93,11 +97,41 @@ class _Entry:
     held: bool = False
     loans: dict[int, int] = field(factory=dict)
 
+    def address(self) -> ListeningAddress:
+        """
+        Where it listens, as Node tells it.
+        """
+        request = self.request
+        bound = self.opened.boundAddress
+        if request.kind.isPath:
+            path = request.path
+            if request.descriptor is not None:
+                path = bound if isinstance(bound, bytes) else os.fsencode(str(bound))
+            return ListeningAddress(
+                address=os.fsdecode(path),
+                port=-1,
+                addressType=-1,
+                fd=request.descriptor,
+            )
+        interface = request.interface
+        if request.descriptor is not None and isinstance(bound, tuple):
+            interface = str(bound[0])
+        family = 6 if ":" in interface else 4
+        return ListeningAddress(
+            address=interface or None,
+            port=self.boundPort,
+            addressType=family if request.kind.isStream else f"udp{family}",
+            fd=request.descriptor,
+        )
+
     def answers(self, request: ListenRequest) -> bool:
         """
         Whether this is the port that the request names.
         """
-        return _named(request) == _named(self.request) and (
+        mine = self.request
+        if request.descriptor is not None or mine.descriptor is not None:
+            return (request.kind, request.descriptor) == (mine.kind, mine.descriptor)
+        return _named(request) == _named(mine) and (
             request.kind.isPath or request.port == self.boundPort
         )
 
@@ -150,6 +184,12 @@ class PortTable:
             descriptor=entry.opened.descriptor,
             acceptsItself=entry.port.acceptsItself,
         )
+
+    def addressOf(self, loan: int) -> ListeningAddress:
+        """
+        Where the port of a loan listens.
+        """
+        return self._byLoan[loan].address()
 
     def giveBack(self, worker: Borrower, loan: int, leaving: bool) -> None:
         """
@@ -231,7 +271,7 @@ class PortTable:
         """
         The open port that a request means, if there is one.
         """
-        if not request.kind.isPath and request.port == 0:
+        if not request.kind.isPath and request.port == 0 and request.descriptor is None:
             return self._findByIndex(worker, request)
         for entry in self._entries:
             if entry.answers(request):
@@ -250,6 +290,7 @@ class PortTable:
             if (
                 _named(asked) == _named(request)
                 and asked.port == 0
+                and asked.descriptor is None
                 and worker.id not in entry.loans
             ):
                 return entry
@@ -301,4 +342,6 @@ def _withPort(request: ListenRequest, port: int) -> ListenRequest:
     """
     A request with the number that the kernel chose, to be shown.
     """
-    return request if request.kind.isPath else evolve(request, port=port)
+    if request.kind.isPath or request.descriptor is not None:
+        return request
+    return evolve(request, port=port)

@@ -5,22 +5,24 @@ A worker as the primary sees it; the worker's own side is in C{_worker}.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from signal import Signals
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from twisted_cluster._primary.porttable import PortTable
 from twisted_cluster._primary.workerlink import WorkerLink, WorkerQueries
-from twisted_cluster._primary.workeroutput import WorkerOutput
+from twisted_cluster._primary.workeroutput import Output
 from twisted_cluster._supervision.lifecycle import Happening, Lifecycle
 from twisted_cluster._supervision.reconcile import WorkerFacts
-from twisted_cluster.errors import ListenRefused
-from twisted_cluster.events import WorkerExit
+from twisted_cluster.errors import ChannelClosed, ConfigurationError, ListenRefused
+from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.interfaces import AcceptedConnection
 from twisted_cluster.listening import ListenRequest, Loan
 
@@ -35,6 +37,11 @@ class WorkerObserver(Protocol):
         Its process was started.
         """
 
+    def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
+        """
+        Its process could not be started; L{workerExited} follows.
+        """
+
     def workerOnline(self, worker: WorkerHandle) -> None:
         """
         Its process has come up; its program is not loaded yet.
@@ -43,6 +50,11 @@ class WorkerObserver(Protocol):
     def workerRunning(self, worker: WorkerHandle) -> None:
         """
         Its program's reactor runs.
+        """
+
+    def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
+        """
+        It listens.
         """
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
@@ -62,12 +74,16 @@ class WorkerHandle(ProcessProtocol):
 
     @ivar id: Its number; never used again.
     @ivar slot: Which of the cluster's places it fills.
+    @ivar serialization: How messages to and from it become bytes.
+    @ivar output: By descriptor, where goes what it writes into a pipe.
+    @ivar pipes: By descriptor, its pipes beyond standard error.
     @ivar lifecycle: What state it is in.
     @ivar startedAt: When its process was started, in the clock's seconds.
     @ivar runningAt: When its program's reactor began to run; C{None} before.
     @ivar retireOrderedAt: When it was asked to leave; C{None} if it was not.
     @ivar disconnectedAt: When its channel was lost; C{None} before.
     @ivar killOrdered: Whether it was killed by us.
+    @ivar voluntary: Whether it leaves because somebody wants it to: it, or us.
     @ivar link: Our end of the stream channel.
     @ivar queries: Our end of the query channel.
     """
@@ -76,6 +92,8 @@ class WorkerHandle(ProcessProtocol):
         self,
         id: int,
         slot: int,
+        serialization: str,
+        output: Mapping[int, Output],
         ports: PortTable,
         observer: WorkerObserver,
         seconds: Callable[[], float],
@@ -86,6 +104,7 @@ class WorkerHandle(ProcessProtocol):
         """
         self.id = id
         self.slot = slot
+        self.serialization = serialization
         self.lifecycle = Lifecycle()
         self.link = WorkerLink(self)
         self.queries = WorkerQueries(self)
@@ -93,11 +112,13 @@ class WorkerHandle(ProcessProtocol):
         self.retireOrderedAt: float | None = None
         self.disconnectedAt: float | None = None
         self.killOrdered = False
+        self.voluntary = False
         self._ports = ports
         self._observer = observer
         self._seconds = seconds
         self.startedAt: float = seconds()
-        self._output = {1: WorkerOutput(id), 2: WorkerOutput(id)}
+        self.output = output
+        self.pipes: dict[int, ITCPTransport] = {}
 
     def __repr__(self) -> str:
         return f"<worker {self.id}: {self.lifecycle.state.value}, process {self.pid}>"
@@ -142,14 +163,39 @@ class WorkerHandle(ProcessProtocol):
 
     def retire(self) -> None:
         """
-        Ask it to leave: no new connections, and SIGTERM, on which a Twisted
+        Ask it to end: no new connections, and SIGTERM, on which a Twisted
         program stops in its own orderly way.
+        """
+        self._retiring()
+        self.signal("TERM")
+
+    def leave(self) -> None:
+        """
+        Ask it to leave: no new connections, and when those that it has are
+        over, it ends.
+        """
+        self._retiring()
+        self.voluntary = True
+        # If it is gone before it answers, that is told by its exit.
+        left: Deferred[Any] = self.link.leave()
+        left.addErrback(lambda failure: failure.trap(ChannelClosed))
+
+    def disconnect(self) -> None:
+        """
+        Close its channel, without asking it.
+        """
+        for channel in (self.link, self.queries):
+            if channel.connected:
+                channel.transport.loseConnection()
+
+    def _retiring(self) -> None:
+        """
+        It is not to have new connections.
         """
         self.lifecycle.happened(Happening.RETIRE_ORDERED)
         if self.retireOrderedAt is None:
             self.retireOrderedAt = self._seconds()
         self._ports.workerChanged(self)
-        self.signal("TERM")
 
     def kill(self) -> None:
         """
@@ -158,15 +204,40 @@ class WorkerHandle(ProcessProtocol):
         self.killOrdered = True
         self.signal("KILL")
 
-    def signal(self, name: str) -> None:
+    def signal(self, signal: str | int) -> None:
         """
         Send its process a signal; nothing happens if it has ended.
+
+        @param signal: Its name, with or without C{SIG}, or its number.
+
+        @raise ConfigurationError: if there is no such signal.
         """
+        number = _signalNumber(signal)
         if self.transport is not None:
             try:
-                self.transport.signalProcess(name)
+                self.transport.signalProcess(number)
             except ProcessExitedAlready:
                 return
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """
+        Write to one of its pipes; nothing happens if that is closed.
+        """
+        if descriptor in self.pipes:
+            self.pipes[descriptor].write(data)
+        elif self.transport is not None:
+            # Twisted knows no more of a pipe that is closed.
+            with suppress(KeyError):
+                self.transport.writeToChild(descriptor, data)
+
+    def closePipe(self, descriptor: int) -> None:
+        """
+        Let it read the end of one of its pipes, after what was written.
+        """
+        if descriptor in self.pipes:
+            self.pipes[descriptor].loseWriteConnection()
+        elif self.transport is not None:
+            self.transport.closeChildFD(descriptor)
 
     # -- what it says
 
@@ -196,7 +267,9 @@ class WorkerHandle(ProcessProtocol):
         if not self.lifecycle.isConnected:
             # As above; and nobody would give the port back.
             raise ListenRefused(errno.ENOTCONN)
-        return self._ports.lend(self, request)
+        loan = self._ports.lend(self, request)
+        self._observer.workerListening(self, self._ports.addressOf(loan.number))
+        return loan
 
     def giveBack(self, loan: int, leaving: bool) -> None:
         """
@@ -216,6 +289,13 @@ class WorkerHandle(ProcessProtocol):
         """
         self._ports.stopTaking(self, loan)
 
+    def leaving(self) -> None:
+        """
+        It is about to close its channel, of its own free will.
+        """
+        self.voluntary = True
+        self._retiring()
+
     def channelLost(self) -> None:
         """
         It cannot be reached any more.
@@ -226,15 +306,17 @@ class WorkerHandle(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """
-        It wrote to its standard output or error.
+        It wrote into a pipe.
         """
-        self._output[childFD].received(data)
+        self.output[childFD].received(data)
 
     def childConnectionLost(self, childFD: int) -> None:
         """
-        It, and everything it started, closed its standard output or error.
+        It, and everything it started, closed a pipe.
         """
-        self._output[childFD].ended()
+        self.pipes.pop(childFD, None)
+        if childFD in self.output:
+            self.output[childFD].ended()
 
     def processExited(self, reason: Failure) -> None:
         """
@@ -249,10 +331,8 @@ class WorkerHandle(ProcessProtocol):
         """
         self._disconnected()
         self.lifecycle.happened(Happening.EXITED)
-        for channel in (self.link, self.queries):
-            if channel.connected:
-                # A process that it started may hold the other ends.
-                channel.transport.loseConnection()
+        # A process that it started may hold the other ends.
+        self.disconnect()
         self._observer.workerExited(self, exit)
 
     def _disconnected(self) -> None:
@@ -266,6 +346,18 @@ class WorkerHandle(ProcessProtocol):
         self.disconnectedAt = self._seconds()
         self._ports.workerLost(self)
         self._observer.workerDisconnected(self)
+
+
+def _signalNumber(signal: str | int) -> Signals:
+    """
+    The signal of a name or number.
+    """
+    try:
+        if isinstance(signal, int):
+            return Signals(signal)
+        return Signals["SIG" + signal.removeprefix("SIG")]
+    except (KeyError, ValueError):
+        raise ConfigurationError(f"there is no signal {signal!r}") from None
 
 
 def _exitOf(reason: Any) -> WorkerExit:

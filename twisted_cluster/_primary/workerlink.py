@@ -14,17 +14,20 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from twisted_cluster._wire.channel import Channel, responds
+from twisted_cluster._wire.messaging import MessagingChannel
+from twisted_cluster._wire.serialization import codecNamed
 from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,
     GiveBack,
+    Leaving,
     Listen,
     Running,
     StartTaking,
     StopTaking,
     listenRequest,
 )
-from twisted_cluster._wire.toworker import TakeConnections
+from twisted_cluster._wire.toworker import Leave, TakeConnections
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.interfaces import AcceptedConnection
 from twisted_cluster.listening import ListenRequest, Loan
@@ -34,6 +37,18 @@ class WorkerReports(Protocol):
     """
     What a worker can say, once it is understood.
     """
+
+    @property
+    def id(self) -> int:
+        """
+        Its number.
+        """
+
+    @property
+    def serialization(self) -> str:
+        """
+        How messages become bytes.
+        """
 
     def announced(self) -> None:
         """
@@ -65,6 +80,11 @@ class WorkerReports(Protocol):
         It wants no connections for now.
         """
 
+    def leaving(self) -> None:
+        """
+        It is about to close its channel, of its own free will.
+        """
+
     def channelLost(self) -> None:
         """
         It cannot be reached any more.
@@ -87,7 +107,11 @@ class WorkerQueries(Channel):
         """
         if wireVersion == WIRE_VERSION:
             self._worker.announced()
-        return {"wireVersion": WIRE_VERSION}
+        return {
+            "wireVersion": WIRE_VERSION,
+            "worker": self._worker.id,
+            "serialization": self._worker.serialization,
+        }
 
     @responds(Listen)
     def listen(self, **arguments: Any) -> dict[str, Any]:
@@ -114,13 +138,13 @@ class WorkerQueries(Channel):
         return {}
 
 
-class WorkerLink(Channel):
+class WorkerLink(MessagingChannel):
     """
     Hands connections to a worker, and hears what it says about itself.
     """
 
     def __init__(self, worker: WorkerReports) -> None:
-        super().__init__()
+        super().__init__(codecNamed(worker.serialization))
         self._worker = worker
 
     def takeConnections(
@@ -139,6 +163,14 @@ class WorkerLink(Channel):
             # Nothing is said of those that are not, which are nearly all.
             suspect=connections[0].suspect or None,
         ).addCallback(_refused)
+
+    def leave(self) -> Deferred[dict[str, Any]]:
+        """
+        Ask the worker to finish with its clients, and to end.
+
+        @return: Fires when the worker has begun to; fails if it is gone.
+        """
+        return self.callRemote(Leave)
 
     @responds(Running)
     def running(self) -> dict[str, Any]:
@@ -162,6 +194,14 @@ class WorkerLink(Channel):
         A port of the worker's wants none for now.
         """
         self._worker.stopTaking(loan)
+        return {}
+
+    @responds(Leaving)
+    def leaving(self) -> dict[str, Any]:
+        """
+        The worker is about to close its end.
+        """
+        self._worker.leaving()
         return {}
 
     def channelLost(self, reason: Failure) -> None:

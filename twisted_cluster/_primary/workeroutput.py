@@ -4,13 +4,56 @@ What a worker writes to its standard output and error, in the primary's log.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
 from twisted.logger import Logger
+
+from twisted_cluster.observing import Emitter
 
 LINE_LIMIT = 65536
 """
 How many bytes of a line are kept together; a longer one is logged in pieces, so
 that a worker that never ends its line takes no memory.
 """
+
+
+class Output(Protocol):
+    """
+    Where one stream of a worker's goes.
+    """
+
+    def received(self, data: bytes) -> None:
+        """
+        It wrote something.
+        """
+
+    def ended(self) -> None:
+        """
+        It, and everything that it started, has closed the stream.
+        """
+
+
+class OutputStream(Emitter):
+    """
+    One stream of a worker's, for the program that started it: C{data(bytes)},
+    C{end()}.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("data", "end"))
+
+    def received(self, data: bytes) -> None:
+        """
+        The worker wrote something.
+        """
+        self.emit("data", data)
+
+    def ended(self) -> None:
+        """
+        The stream is closed.
+        """
+        self.emit("end")
 
 
 class WorkerOutput:
@@ -54,3 +97,24 @@ class WorkerOutput:
             line=line.rstrip(b"\r").decode("utf-8", "backslashreplace"),
             log_system=self._system,
         )
+
+
+NewOutput = Callable[[int, Sequence["str | int"]], Mapping[int, Output]]
+"""
+From a worker's number, and what becomes of its first descriptors, where goes
+what it writes into those that are pipes.
+"""
+
+
+def logged(workerID: int, stdio: Sequence[str | int]) -> Mapping[int, Output]:
+    """
+    Into the log.
+    """
+    return {1: WorkerOutput(workerID), 2: WorkerOutput(workerID)}
+
+
+def emitted(workerID: int, stdio: Sequence[str | int]) -> Mapping[int, Output]:
+    """
+    To whoever observes them.
+    """
+    return {number: OutputStream() for number, how in enumerate(stdio) if how == "pipe"}

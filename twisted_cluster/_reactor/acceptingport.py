@@ -44,6 +44,11 @@ or the machine has no descriptor or no memory for one more connection.  It stays
 in the backlog meanwhile.
 """
 
+PATH_LIMIT = 103
+"""
+How many bytes a UNIX socket's path has at most, where the kernel takes least.
+"""
+
 RESERVE = 256
 """
 How many descriptors connections leave to the rest of the process, or a quarter of
@@ -212,20 +217,60 @@ class _AcceptingMixin:
 class AcceptingTCPPort(_AcceptingMixin, tcp.Port):
     """
     A TCP port of the primary's.
+
+    @ivar ipv6Only: Whether it leaves IPv4 alone.
     """
+
+    ipv6Only = False
+
+    def createInternetSocket(self) -> _Socket:
+        """
+        Set what Twisted's have no option for.
+        """
+        created = super().createInternetSocket()
+        if self.ipv6Only and created.family == socket.AF_INET6:
+            created.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        return created
 
 
 @implementer(IOpenPort)
 class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
     """
     A UNIX port of the primary's.
+
+    @ivar path: The whole path, once there is a socket for it.
     """
+
+    path: bytes
+
+    _pathIsOurs = True
+
+    def adopt(self, bound: _Socket) -> None:
+        """
+        Use a socket that somebody else has bound, and whose path is theirs.
+        """
+        self._pathIsOurs = False
+        self._shouldShutdown = False
+        self.socket = bound
+        self.fileno = bound.fileno  # type: ignore[method-assign]
+        assert self.factory is not None
+        self.factory.doStart()
+        self.connected = True
+
+    def createInternetSocket(self) -> _Socket:
+        """
+        Have it bound by a name that the kernel takes.  Everything else goes by
+        the whole path, which means the same in any directory.
+        """
+        self.path, self._bindPath = self._bindPath, _bindable(self._bindPath)
+        return super().createInternetSocket()
 
     def connectionLost(self, reason: Failure) -> None:
         """
         Clean up, also if somebody else has removed the path already.
         """
-        _removePath(self._bindPath)
+        if self._pathIsOurs:
+            _removePath(self.path)
         self._unlock()
         tcp.Port.connectionLost(self, reason)
 
@@ -235,7 +280,7 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         """
         created = self._created
         if created is not None and created.fileno() != -1 and created.getsockname():
-            _removePath(self._bindPath)
+            _removePath(self.path)
         super().abandon()
         self._unlock()
 
@@ -332,6 +377,8 @@ class PortOpener:
         Bind, listen, and do not accept yet.
         """
         port: AcceptingTCPPort | AcceptingUNIXPort
+        if request.descriptor is not None:
+            return self._adoptStream(request)
         if request.kind is PortKind.UNIX:
             port = self._unixPort(request)
         else:
@@ -343,6 +390,7 @@ class PortOpener:
                 self._reactor,
             )
             port._reuseAddress = request.reuseAddress  # type: ignore[attr-defined]
+            port.ipv6Only = request.ipv6Only
         try:
             with ExitStack() as unlessOpened:
                 unlessOpened.callback(port.abandon)
@@ -353,6 +401,32 @@ class PortOpener:
         except OSError as e:
             # From listen(2), which Twisted lets through as it is.
             raise _refusal(e) from e
+        return port
+
+    def _adoptStream(
+        self, request: ListenRequest
+    ) -> AcceptingTCPPort | AcceptingUNIXPort:
+        """
+        Listen on a socket that this process was given.
+        """
+        port: AcceptingTCPPort | AcceptingUNIXPort
+        adopted = _adopted(request)
+        try:
+            if not adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                adopted.listen(request.backlog)
+            name = adopted.getsockname()
+        except OSError as e:
+            adopted.close()
+            raise _refusal(e) from e
+        if request.kind is PortKind.UNIX:
+            port = AcceptingUNIXPort(
+                os.fsencode(name), _NoProtocols(), reactor=self._reactor
+            )
+            port.adopt(adopted)
+        else:
+            port = AcceptingTCPPort(0, _NoProtocols(), 0, name[0], self._reactor)
+            port._preexistingSocket = adopted
+            port.startListening()
         return port
 
     def _unixPort(self, request: ListenRequest) -> AcceptingUNIXPort:
@@ -375,6 +449,8 @@ class PortOpener:
         Bind a datagram socket.
         """
         address: Any
+        if request.descriptor is not None:
+            return SharedDatagramPort(_adopted(request), b"")
         if request.kind is PortKind.UNIX_DATAGRAM:
             _removeStaleSocket(request.path, socket.SOCK_DGRAM)
             family, address = socket.AF_UNIX, request.path
@@ -391,6 +467,8 @@ class PortOpener:
             with ExitStack() as unlessOpened:
                 unlessOpened.callback(port.close)
                 bound.setblocking(False)
+                if request.ipv6Only and family == socket.AF_INET6:
+                    bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 bound.bind(address)
                 port.path = request.path
                 if _isPath(request.path):
@@ -399,6 +477,33 @@ class PortOpener:
         except OSError as e:
             raise _refusal(e) from e
         return port
+
+
+def _adopted(request: ListenRequest) -> socket.socket:
+    """
+    A duplicate of a socket that this process was given.
+
+    @raise ListenRefused: if it has no such socket.
+    """
+    assert request.descriptor is not None
+    try:
+        duplicate = os.dup(request.descriptor)
+    except OSError as e:
+        raise _refusal(e) from e
+    try:
+        adopted = socket.socket(fileno=duplicate)
+    except OSError as e:
+        os.close(duplicate)
+        raise _refusal(e) from e
+    isPath = adopted.family == socket.AF_UNIX
+    isStream = adopted.type == socket.SOCK_STREAM
+    if (isPath, isStream) != (request.kind.isPath, request.kind.isStream):
+        adopted.close()
+        raise ListenRefused(
+            errno.EINVAL, f"descriptor {request.descriptor} is another kind of socket"
+        )
+    adopted.setblocking(False)
+    return adopted
 
 
 def _firstReserved() -> int:
@@ -443,6 +548,15 @@ def _isPath(name: bytes) -> bool:
     return bool(name) and unix._inFilesystemNamespace(name)
 
 
+def _bindable(path: bytes) -> bytes:
+    """
+    The same path in fewer bytes, if it has more than the kernel takes.
+    """
+    if len(path) <= PATH_LIMIT or not _isPath(path):
+        return path
+    return min(path, os.path.relpath(path), key=len)
+
+
 def _removePath(path: bytes) -> None:
     """
     Remove a socket's path, if it can be done: somebody else may have.
@@ -469,7 +583,7 @@ def _removeStaleSocket(path: bytes, kind: socket.SocketKind) -> None:
     with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.setblocking(False)
         try:
-            probe.connect(path)
+            probe.connect(_bindable(path))
         except ConnectionRefusedError:
             _removePath(path)
         except OSError:

@@ -18,7 +18,7 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_cluster._reactor.conversation import (
+from twisted_cluster._reactor.serving import (
     Conversation,
     ServedTCPConnection,
     ServedUNIXConnection,
@@ -37,9 +37,12 @@ class _BorrowingMixin:
 
     @ivar _loan: The primary's port; C{None} while this one is closed.
     @ivar _primaryPorts: Where it is from.
+    @ivar primaryDescriptor: The number that its socket has in the primary, if the
+        primary was given it; C{None} if the primary shall open one.
     """
 
     _loan: Loan | None = None
+    primaryDescriptor: int | None = None
     _primaryPorts: IPrimaryPorts
 
     # What the ports of Twisted's have that this is mixed into.
@@ -71,6 +74,10 @@ class _BorrowingMixin:
         """
         try:
             request = self._request()
+            if self.primaryDescriptor is not None:
+                request = ListenRequest(
+                    kind=request.kind, descriptor=self.primaryDescriptor
+                )
             self._loan = self._primaryPorts.borrow(request)
         except ListenRefused as e:
             raise self._cannotListen(OSError(e.errno, e.reason)) from e
@@ -81,6 +88,7 @@ class _BorrowingMixin:
             self.addressFamily, self.socketType, fileno=self._loan.descriptor
         )
         borrowed.setblocking(False)
+        self.reactor.serving.ports.add(self)
         return borrowed
 
     def _giveBack(self) -> None:
@@ -89,6 +97,7 @@ class _BorrowingMixin:
         """
         if self._loan is not None:
             loan, self._loan = self._loan, None
+            self.reactor.serving.ports.discard(self)
             self._primaryPorts.giveBack(loan)
 
 
@@ -97,18 +106,70 @@ class _BorrowedStreamMixin(_BorrowingMixin):
     """
     What is the same for TCP and UNIX ports.
 
-    @ivar _taking: Whether connections are welcome at present.
+    @ivar _welcoming: Whether connections are welcome, if there is room.
+    @ivar _taking: Whether they are taken at present.
+    @ivar _limit: How many there is room for; C{None} for any number.
+    @ivar _served: How many are being served.
     """
 
+    _welcoming = False
     _taking = False
+    _limit: int | None = None
+    _served = 0
 
     factory: Any
+    numberAccepts: int
     transport: Any
     sessionno: int
 
     def startReading(self) -> None:
         """
         Accept from now on, or have the primary do it.
+        """
+        self._welcoming = True
+        self._follow()
+
+    def stopReading(self) -> None:
+        """
+        Accept nothing for now; the other workers go on.
+        """
+        self._welcoming = False
+        self._follow()
+
+    def limitConnections(self, limit: int) -> None:
+        """
+        Serve no more than so many connections at a time.
+        """
+        self._limit = limit
+        self._follow()
+
+    def connectionMade(self) -> None:
+        """
+        One more connection is being served.
+        """
+        self._served += 1
+        self._follow()
+
+    def connectionServed(self) -> None:
+        """
+        A connection is over.
+        """
+        self._served -= 1
+        self._follow()
+
+    def _follow(self) -> None:
+        """
+        Take connections, or do not.
+        """
+        isFull = self._limit is not None and self._served >= self._limit
+        if self._welcoming and not isFull:
+            self._startTaking()
+        else:
+            self._stopTaking()
+
+    def _startTaking(self) -> None:
+        """
+        Take connections from now on, if not yet.
         """
         if self._loan is None or self._loan.acceptsItself:
             super().startReading()  # type: ignore[misc]
@@ -117,9 +178,9 @@ class _BorrowedStreamMixin(_BorrowingMixin):
             self.reactor.takingPorts.add(self)
             self._primaryPorts.startTaking(self._loan, self)
 
-    def stopReading(self) -> None:
+    def _stopTaking(self) -> None:
         """
-        Accept nothing for now; the other workers go on.
+        Take none from now on, if not yet.
         """
         if self._loan is None or self._loan.acceptsItself:
             super().stopReading()  # type: ignore[misc]
@@ -132,7 +193,10 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         """
         Accept, where the workers do that themselves.
         """
-        with Conversation(self.reactor):
+        if self._limit is not None:
+            # Twisted does not look again before it has accepted so many.
+            self.numberAccepts = min(self.numberAccepts, self._limit - self._served)
+        with Conversation(self.reactor.serving):
             super().doRead()  # type: ignore[misc]
 
     def takeConnections(self, descriptors: Sequence[int]) -> Sequence[int]:
@@ -173,7 +237,7 @@ class _BorrowedStreamMixin(_BorrowingMixin):
             transport = self.transport(
                 connection, protocol, peer, self, number, self.reactor
             )
-            with Conversation(self.reactor):
+            with Conversation(self.reactor.serving):
                 protocol.makeConnection(transport)
         except BaseException:
             log.deferr()
@@ -213,7 +277,7 @@ class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
     A TCP port in a worker.
     """
 
-    transport = ServedTCPConnection
+    transport = ServedTCPConnection  # type: ignore[assignment]
 
     def _request(self) -> ListenRequest:
         """
@@ -231,6 +295,7 @@ class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
             port=self.port,
             backlog=self.backlog,
             reuseAddress=getattr(self, "_reuseAddress", True),
+            ipv6Only=self.reactor.serving.ipv6Only,
         )
 
     def startListening(self) -> None:
@@ -310,6 +375,8 @@ class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
         )
         self.factory.doStart()
         self.socket = self._borrow()
+        if self.primaryDescriptor is not None:
+            self._bindPath = os.fsencode(self.socket.getsockname())
         self.fileno = self.socket.fileno  # type: ignore[method-assign]
         self.connected = True
         self.numberAccepts = 100
@@ -333,7 +400,7 @@ class _BorrowedDatagramMixin(_BorrowingMixin):
         """
         Each datagram is a client's.
         """
-        with Conversation(self.reactor):
+        with Conversation(self.reactor.serving):
             super().doRead()  # type: ignore[misc]
 
     def connectionLost(self, reason: Failure | None = None) -> None:
@@ -356,7 +423,10 @@ class BorrowedUDPPort(_BorrowedDatagramMixin, udp.Port):
         if not 0 <= self.port <= 65535:
             raise OverflowError("bind(): port must be 0-65535.")
         return ListenRequest(
-            kind=PortKind.UDP, interface=self.interface, port=self.port
+            kind=PortKind.UDP,
+            interface=self.interface,
+            port=self.port,
+            ipv6Only=cast(Any, self.reactor).serving.ipv6Only,
         )
 
     def _bindSocket(self) -> None:

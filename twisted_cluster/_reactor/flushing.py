@@ -29,7 +29,7 @@ def flush(
     """
     deadline = time.monotonic() + timeout
     while transport.connected:
-        if isDone():
+        if isDone() and not _wantsToWrite(transport):
             return True
         remaining = deadline - time.monotonic()
         if remaining <= 0:

@@ -19,7 +19,7 @@ import base64
 import json
 import os
 import socket
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from attrs import define, field
 from twisted.internet import tcp, udp, unix
@@ -38,6 +38,7 @@ from zope.interface import implementer
 
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.interfaces import IHandles, ISending
 
 UNREAD_LIMIT = 32768
 """How many bytes that were read already can travel with a connection."""
@@ -53,6 +54,7 @@ _SOCKET, _PORT, _CONNECTION, _DATAGRAM_PORT = (
 # -- the sender
 
 
+@implementer(ISending)
 @define(eq=False)
 class Departure:
     """
@@ -126,7 +128,7 @@ class _ConnectionDeparture(Departure):
 def detach(thing: object, *, keepOpen: bool = False, unread: bytes = b"") -> Departure:
     """
     Make a handle of a connected transport, a listening port, a datagram port, or a
-    socket.
+    socket; or of what L{attach} made and nobody has used.
 
     A connection is not read any more from now on.
 
@@ -145,6 +147,8 @@ def detach(thing: object, *, keepOpen: bool = False, unread: bytes = b"") -> Dep
             raise ConfigurationError("a closed socket cannot be sent")
         handle = _handle(_SOCKET, thing)
         return Departure(handle) if keepOpen else _SocketDeparture(handle, thing)
+    if isinstance(thing, _Received):
+        return _detachReceived(thing, keepOpen)
     if isinstance(thing, tcp.Connection):
         return _detachConnection(thing, keepOpen, unread)
     if isinstance(thing, tcp.Port):
@@ -157,6 +161,16 @@ def detach(thing: object, *, keepOpen: bool = False, unread: bytes = b"") -> Dep
         f"a {type(thing).__name__} cannot be sent: it is no socket, and no port or "
         "unencrypted connection that has one"
     )
+
+
+def _detachReceived(received: _Received, keepOpen: bool) -> Departure:
+    """
+    Pass on what another process sent.
+    """
+    if received.socket.fileno() < 0:
+        raise ConfigurationError("what was used here, or closed, cannot be sent on")
+    handle = _handle(received.kind, received.socket, received.unread)
+    return Departure(handle) if keepOpen else _SocketDeparture(handle, received.socket)
 
 
 def _detachConnection(
@@ -221,11 +235,16 @@ class _Received:
     """
     What arrived and was not used yet.
 
+    @cvar kind: The word for it on the wire.
     @ivar socket: What it is to the kernel.
+    @ivar unread: What the other process had read of it already.
     """
+
+    kind: ClassVar[str]
 
     _reactor: Any
     socket: socket.socket
+    unread: bytes = field(default=b"", repr=False)
 
     def close(self) -> None:
         """
@@ -239,6 +258,8 @@ class ReceivedPort(_Received):
     """
     A listening port that another process shares with this one.
     """
+
+    kind = _PORT
 
     def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
@@ -270,6 +291,8 @@ class ReceivedDatagramPort(_Received):
     A datagram port that another process shares with this one.
     """
 
+    kind = _DATAGRAM_PORT
+
     def listen(
         self, protocol: DatagramProtocol, maxPacketSize: int = 8192
     ) -> IListeningPort:
@@ -289,11 +312,9 @@ class ReceivedDatagramPort(_Received):
 class ReceivedConnection(_Received):
     """
     A connection that another process gave away.
-
-    @ivar unread: What that process had read of it already.
     """
 
-    unread: bytes = field(default=b"", repr=False)
+    kind = _CONNECTION
 
     def serve(self, protocolOrFactory: IProtocol | IProtocolFactory) -> None:
         """
@@ -398,3 +419,28 @@ def attach(
     if kind == _CONNECTION:
         return ReceivedConnection(reactor, received, unread)
     return received
+
+
+@implementer(IHandles)
+class Handles:
+    """
+    L{detach} and L{attach}, for one reactor.
+    """
+
+    def __init__(self, reactor: object) -> None:
+        """
+        @param reactor: What arrives is served on it.
+        """
+        self._reactor = reactor
+
+    def detach(self, thing: object, keepOpen: bool, unread: bytes) -> Departure:
+        """
+        Prepare something to be sent.
+        """
+        return detach(thing, keepOpen=keepOpen, unread=unread)
+
+    def attach(self, handle: Handle) -> object:
+        """
+        Make something of what was received.
+        """
+        return attach(self._reactor, handle)

@@ -10,8 +10,10 @@ listening methods from C{PosixReactorBase}, so one mix-in serves them all.
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -25,35 +27,60 @@ from twisted_cluster._reactor.borrowedport import (
     BorrowedUNIXDatagramPort,
     BorrowedUNIXPort,
 )
-from twisted_cluster._reactor.conversation import ConversingReactor
+from twisted_cluster._reactor.serving import Serving
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.interfaces import IPrimaryPorts
 
 
-class BorrowingReactorMixin(ConversingReactor):
+class BorrowingReactorMixin:
     """
     Over a C{PosixReactorBase}: ports come from the primary.
 
     Connecting, adopting descriptors and spawning processes stay as they are.
     So do a port that asks for its own C{SO_REUSEPORT} socket, and one that is
     opened while a client is being served; see
-    L{twisted_cluster._reactor.conversation}.
+    L{Serving.inConversation}.
 
     @ivar primaryPorts: Where ports come from.
     @ivar takingPorts: The ports for which the primary accepts at present: read,
         as far as an application can see, though no selector knows them.
+    @ivar serving: What is open.
+    @ivar inherited: By number, the inode of each socket that this process and the
+        primary were given under the same number.
     """
 
     primaryPorts: IPrimaryPorts
     takingPorts: set[Any]
+    serving: Serving
+    _internalReaders: set[Any]
+    addWriter: Callable[[Any], None]
+    inherited: Mapping[int, int]
 
-    def borrowFrom(self, primaryPorts: IPrimaryPorts) -> None:
+    def borrowFrom(
+        self, primaryPorts: IPrimaryPorts, inherited: Mapping[int, int]
+    ) -> None:
         """
         Begin to borrow; in the place of an C{__init__}, because the class of
         the reactor is changed after it was made.
         """
         self.primaryPorts = primaryPorts
+        self.inherited = inherited
         self.takingPorts = set()
+        self.serving = Serving(self)
+
+    def removeReader(self, reader: Any) -> None:
+        """
+        @see: L{twisted.internet.interfaces.IReactorFDSet.removeReader}
+        """
+        super().removeReader(reader)  # type: ignore[misc]
+        self.serving.descriptorRemoved()
+
+    def removeWriter(self, writer: Any) -> None:
+        """
+        @see: L{twisted.internet.interfaces.IReactorFDSet.removeWriter}
+        """
+        super().removeWriter(writer)  # type: ignore[misc]
+        self.serving.descriptorRemoved()
 
     def getReaders(self) -> list[Any]:
         """
@@ -70,6 +97,12 @@ class BorrowingReactorMixin(ConversingReactor):
         @see: L{twisted.internet.interfaces.IReactorFDSet.removeAll}
         """
         removed: list[Any] = super().removeAll()  # type: ignore[misc]
+        # As readers they are passed over; but one that has something to write
+        # would be closed with the application's, when the reactor stops.
+        internal = self._internalReaders.intersection(removed)
+        for transport in internal:
+            removed.remove(transport)
+            self.addWriter(transport)
         ports = list(self.takingPorts)
         for port in ports:
             port.stopReading()
@@ -90,7 +123,7 @@ class BorrowingReactorMixin(ConversingReactor):
         @see: L{twisted.internet.interfaces.IReactorTCP.listenTCP}
         """
         borrowed = BorrowedTCPPort(port, factory, backlog, interface, self)
-        if self.inConversation or getattr(borrowed, "_reusePort", False):
+        if self.serving.inConversation or getattr(borrowed, "_reusePort", False):
             return super().listenTCP(  # type: ignore[misc]
                 port, factory, backlog, interface
             )
@@ -107,7 +140,7 @@ class BorrowingReactorMixin(ConversingReactor):
         """
         @see: L{twisted.internet.interfaces.IReactorUNIX.listenUNIX}
         """
-        if self.inConversation:
+        if self.serving.inConversation:
             return super().listenUNIX(  # type: ignore[misc]
                 address, factory, backlog, mode, wantPID
             )
@@ -121,7 +154,7 @@ class BorrowingReactorMixin(ConversingReactor):
         """
         @see: L{twisted.internet.interfaces.IReactorUDP.listenUDP}
         """
-        if self.inConversation:
+        if self.serving.inConversation:
             return super().listenUDP(  # type: ignore[misc]
                 port, protocol, interface, maxPacketSize
             )
@@ -143,7 +176,7 @@ class BorrowingReactorMixin(ConversingReactor):
 
         @see: L{twisted.internet.interfaces.IReactorMulticast.listenMulticast}
         """
-        if self.inConversation or listenMultiple:
+        if self.serving.inConversation or listenMultiple:
             return super().listenMulticast(  # type: ignore[misc]
                 port, protocol, interface, maxPacketSize, listenMultiple
             )
@@ -161,13 +194,84 @@ class BorrowingReactorMixin(ConversingReactor):
 
         @see: L{twisted.internet.interfaces.IReactorUNIXDatagram.listenUNIXDatagram}
         """
-        if self.inConversation or not address:
+        if self.serving.inConversation or not address:
             return super().listenUNIXDatagram(  # type: ignore[misc]
                 address, protocol, maxPacketSize, mode
             )
         return self._startBorrowed(
             BorrowedUNIXDatagramPort(address, protocol, maxPacketSize, mode, self)
         )
+
+    # -- sockets that somebody else has bound
+
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: int, factory: Any
+    ) -> Any:
+        """
+        A socket that the primary was given too is the primary's to accept on.
+
+        @see: L{twisted.internet.interfaces.IReactorSocket.adoptStreamPort}
+        """
+        if self._isInherited(fileDescriptor):
+            return self.listenOnDescriptor(fileDescriptor, addressFamily, factory)
+        return super().adoptStreamPort(  # type: ignore[misc]
+            fileDescriptor, addressFamily, factory
+        )
+
+    def listenOnDescriptor(
+        self, descriptor: int, addressFamily: int, factory: Any
+    ) -> Any:
+        """
+        Listen on a socket that the primary was given.
+
+        @param descriptor: Its number in the primary.
+
+        @raise CannotListenError: if the primary has no such socket.
+        """
+        port: Any
+        if addressFamily == socket.AF_UNIX:
+            port = BorrowedUNIXPort(b"", factory, reactor=self)
+        else:
+            port = BorrowedTCPPort(
+                0, factory, interface=_anyOf(addressFamily), reactor=self
+            )
+        port.primaryDescriptor = descriptor
+        return self._startBorrowed(port)
+
+    def receiveOnDescriptor(
+        self,
+        descriptor: int,
+        addressFamily: int,
+        protocol: Any,
+        maxPacketSize: int = 8192,
+    ) -> Any:
+        """
+        Receive on a UDP socket that the primary was given.
+
+        @param descriptor: Its number in the primary.
+
+        @raise CannotListenError: if the primary has no such socket.
+        """
+        port = BorrowedUDPPort(
+            0, protocol, _anyOf(addressFamily), maxPacketSize, cast(Any, self)
+        )
+        port.primaryDescriptor = descriptor
+        return self._startBorrowed(port)
+
+    def _isInherited(self, descriptor: int) -> bool:
+        """
+        Whether this is a socket that the primary was given.  Its number may be
+        another one's by now.
+        """
+        inode = self.inherited.get(descriptor)
+        return inode is not None and os.fstat(descriptor).st_ino == inode
+
+
+def _anyOf(addressFamily: int) -> str:
+    """
+    The interface that stands for all of a family.
+    """
+    return "::" if addressFamily == socket.AF_INET6 else ""
 
 
 @cache
@@ -191,7 +295,9 @@ def layered(reactorClass: Any) -> Any:
 
 
 def layerWhenInstalled(
-    primaryPorts: IPrimaryPorts, installed: Callable[[Any], None]
+    primaryPorts: IPrimaryPorts,
+    installed: Callable[[Any], None],
+    inherited: Mapping[int, int] | None = None,
 ) -> None:
     """
     Layer the global reactor, whichever it is going to be, as it is installed.
@@ -202,12 +308,13 @@ def layerWhenInstalled(
 
     @param primaryPorts: Where the reactor's ports come from.
     @param installed: Called with the reactor, layered and installed.
+    @param inherited: As L{BorrowingReactorMixin.inherited}.
     """
     install = main.installReactor
 
     def layer(reactor: Any) -> None:
         reactor.__class__ = layered(type(reactor))  # type: ignore[arg-type]
-        reactor.borrowFrom(primaryPorts)
+        reactor.borrowFrom(primaryPorts, inherited or {})
         installed(reactor)
 
     def installReactor(reactor: Any) -> None:

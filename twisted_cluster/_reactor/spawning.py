@@ -7,13 +7,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from twisted.internet.interfaces import IProcessProtocol
+from twisted.internet.interfaces import IProcessProtocol, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._reactor.inheriting import inheritable
 from twisted_cluster.interfaces import IDescriptorProtocol, ISpawner
 from twisted_cluster.settings import WorkerProgram
 
@@ -25,7 +29,32 @@ descriptors of its stream and query channels.  The worker removes both before
 its program runs, so that what the program starts is no worker.
 """
 
-_STREAM, _QUERY = 3, 4
+_PIPES = {0: "w", 1: "r", 2: "r"}
+"""
+Which way a pipe to a descriptor of the worker's leads; any other leads both ways.
+"""
+
+
+class _Pipe(Protocol):
+    """
+    Our end of a pipe that leads both ways.
+    """
+
+    def __init__(self, process: IProcessProtocol, descriptor: int) -> None:
+        self._process = process
+        self._descriptor = descriptor
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        The process wrote something.
+        """
+        self._process.childDataReceived(self._descriptor, data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        It, and everything that it started, has closed the pipe.
+        """
+        self._process.childConnectionLost(self._descriptor)
 
 
 @implementer(ISpawner)
@@ -34,12 +63,15 @@ class Spawner:
     Starts workers with C{reactor.spawnProcess}.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, inherited: Sequence[int] = ()) -> None:
         """
         @param reactor: Provides C{IReactorProcess}, C{IReactorFDSet} and
             C{IReactorTime}.
+        @param inherited: Descriptors that workers have under the same number as
+            this process.
         """
         self._reactor = reactor
+        self._inherited = inherited
 
     def spawn(
         self,
@@ -48,10 +80,12 @@ class Spawner:
         workerID: int,
         stream: IDescriptorProtocol,
         query: IDescriptorProtocol,
-    ) -> None:
+    ) -> dict[int, ITCPTransport]:
         """
         Start a worker process, and connect both channels.
         """
+        pipes: dict[int, socket.socket] = {}
+        theirs: dict[int, socket.socket] = {}
         with ExitStack() as unlessStarted, ExitStack() as always:
             ourStream, theirStream = socket.socketpair()
             unlessStarted.callback(ourStream.close)
@@ -59,10 +93,33 @@ class Spawner:
             ourQuery, theirQuery = socket.socketpair()
             unlessStarted.callback(ourQuery.close)
             always.callback(theirQuery.close)
-            self._spawnProcess(process, program, workerID, theirStream, theirQuery)
+            for number, how in enumerate(program.stdio):
+                if how == "pipe" and number not in _PIPES:
+                    pipes[number], theirs[number] = socket.socketpair()
+                    unlessStarted.callback(pipes[number].close)
+                    always.callback(theirs[number].close)
+            self._spawnProcess(
+                process, program, workerID, theirStream, theirQuery, theirs
+            )
             unlessStarted.pop_all()
         DescriptorTransport(self._reactor, ourStream, stream).open()
         DescriptorTransport(self._reactor, ourQuery, query).open()
+        return {
+            number: self._connect(pipe, _Pipe(process, number))
+            for number, pipe in pipes.items()
+        }
+
+    def _connect(self, end: socket.socket, protocol: _Pipe) -> ITCPTransport:
+        """
+        Give a socket to a protocol.
+        """
+        factory = Factory.forProtocol(lambda: protocol)
+        with end:
+            end.setblocking(False)
+            transport: ITCPTransport = self._reactor.adoptStreamConnection(
+                end.fileno(), socket.AF_UNIX, factory
+            )
+        return transport
 
     def _spawnProcess(
         self,
@@ -71,15 +128,33 @@ class Spawner:
         workerID: int,
         stream: socket.socket,
         query: socket.socket,
+        pipes: Mapping[int, socket.socket],
     ) -> None:
         """
         Start the process itself.  Of the primary's descriptors it inherits the
-        channels, and the standard output and error if the program says so.
+        channels, and of its standard streams those that the program says.
         """
+        streams = len(program.stdio)
+        # More streams than usual have the numbers for themselves.
+        inherited = (
+            self._inherited if streams <= min(self._inherited, default=0) else ()
+        )
+        first = max([streams - 1, *inherited]) + 1
         environment = dict(program.environment)
+        environment.update(inheritable(inherited))
         environment[WORKER_VARIABLE] = str(workerID)
-        environment[CHANNELS_VARIABLE] = f"{_STREAM},{_QUERY}"
-        nothing = os.open(os.devnull, os.O_RDONLY)
+        environment[CHANNELS_VARIABLE] = f"{first},{first + 1}"
+        nothing = os.open(os.devnull, os.O_RDWR)
+
+        def end(number: int, how: str | int) -> int | str:
+            if isinstance(how, int):
+                return how
+            if how == "ignore":
+                return nothing
+            if how == "inherit":
+                return number
+            return _PIPES.get(number) or pipes[number].fileno()
+
         try:
             self._reactor.spawnProcess(
                 process,
@@ -90,11 +165,13 @@ class Spawner:
                 uid=program.uid,
                 gid=program.gid,
                 childFDs={
-                    0: nothing,
-                    1: 1 if program.inheritOutput else "r",
-                    2: 2 if program.inheritOutput else "r",
-                    _STREAM: stream.fileno(),
-                    _QUERY: query.fileno(),
+                    **{
+                        number: end(number, how)
+                        for number, how in enumerate(program.stdio)
+                    },
+                    **{number: number for number in inherited},
+                    first: stream.fileno(),
+                    first + 1: query.fileno(),
                 },
             )
         finally:

@@ -6,6 +6,7 @@ Puts the worker's parts together, and runs the program that the words describe.
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
@@ -13,13 +14,24 @@ from typing import Any
 
 from twisted_cluster._reactor.blockingchannel import BlockingChannel
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._reactor.flushing import flush
+from twisted_cluster._reactor.handles import Handles
+from twisted_cluster._reactor.inheriting import inheritFrom
 from twisted_cluster._reactor.layer import layerWhenInstalled
 from twisted_cluster._reactor.orphans import dieWith
 from twisted_cluster._reactor.spawning import CHANNELS_VARIABLE, WORKER_VARIABLE
+from twisted_cluster._run import role
 from twisted_cluster._run.program import runProgram
+from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._worker.booting import Boot
 from twisted_cluster.errors import ChannelError, NotAWorker
+
+LAST_WORDS_TIME = 5.0
+"""
+How many seconds a worker's end may wait for the primary to take its messages.
+"""
 
 
 def channelsFromEnvironment() -> tuple[socket.socket, socket.socket]:
@@ -55,11 +67,13 @@ def bootWorker() -> None:
     primary = os.getppid()
     stream, query = channelsFromEnvironment()
     dieWith(primary)
+    inherited = inheritFrom(primary)
     # A terminal signals the whole group of the process in its foreground, and so
     # do others; what becomes of the workers is for the primary to decide.
     os.setpgid(0, 0)
     boot = Boot(QueryClient(BlockingChannel(query)))
     boot.announce()
+    role.thisWorker = boot.worker
 
     def installed(reactor: Any) -> None:
         transport = DescriptorTransport(reactor, stream, boot.link)
@@ -67,11 +81,27 @@ def bootWorker() -> None:
         # for what was left behind, pass it over.
         reactor._addInternalReader(transport)
         transport.open()
+        atexit.register(_sayLastWords, os.getpid(), transport, boot.link)
         # Once more when the program has changed its user, if it does.
         reactor.callWhenRunning(dieWith, primary)
-        boot.reactorInstalled(reactor)
+        boot.reactorInstalled(
+            reactor, Correspondence(boot.link, Handles(reactor), reactor)
+        )
 
-    layerWhenInstalled(boot.ports, installed)
+    layerWhenInstalled(boot.ports, installed, inherited)
+
+
+def _sayLastWords(
+    pid: int, transport: DescriptorTransport, link: MessagingChannel
+) -> None:
+    """
+    However a program ends in an orderly way: deliver what it sent.
+
+    @param pid: The worker's process, which may not be this one: a program can
+        fork.
+    """
+    if os.getpid() == pid:
+        flush(transport, lambda: not link.undelivered, LAST_WORDS_TIME)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from twisted_cluster._primary.workerhandle import WorkerHandle
-from twisted_cluster.events import WorkerExit
+from twisted_cluster.events import ListeningAddress, WorkerExit
 
 
 class Journal:
@@ -31,6 +31,11 @@ class Journal:
             "worker {worker.id} started, process {worker.pid}", worker=worker
         )
 
+    def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
+        """
+        The roster says so.
+        """
+
     def workerOnline(self, worker: WorkerHandle) -> None:
         """
         Nothing an operator would miss.
@@ -47,6 +52,11 @@ class Journal:
             running=len(self._running),
             wanted=self._wanted,
         )
+
+    def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
+        """
+        The port table says so, once for all workers.
+        """
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
         """

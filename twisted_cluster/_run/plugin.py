@@ -73,7 +73,9 @@ SETTINGS_WITHOUT_OPTION = frozenset(
         "program.environment",
         "program.cwd",
         # The primary always reads what workers write: it may be a daemon.
-        "program.inheritOutput",
+        "program.stdio",
+        # What runs here knows nothing of messages.
+        "program.serialization",
     }
 )
 

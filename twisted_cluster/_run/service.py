@@ -11,9 +11,10 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from twisted_cluster._primary.cluster import Cluster
 from twisted_cluster._primary.fleet import Fleet
+from twisted_cluster._primary.roster import Roster
 from twisted_cluster._reactor.acceptingport import PortOpener
+from twisted_cluster._reactor.inheriting import givenToThisProcess
 from twisted_cluster._reactor.signals import whenAskedAgain
 from twisted_cluster._reactor.spawning import Spawner
 from twisted_cluster._run.exiting import exitNonZero
@@ -27,7 +28,7 @@ class ClusterService(Service):
     """
     Runs a cluster from C{startService} to C{stopService}.
 
-    @ivar _cluster: Made when the service is started, which is after the
+    @ivar _roster: Made when the service is started, which is after the
         process has become a daemon; until then nothing listens and nothing is
         spawned.
     """
@@ -48,7 +49,7 @@ class ClusterService(Service):
         self._settings = settings
         self._bindings = bindings
         self._reactor = reactor
-        self._cluster: Cluster | None = None
+        self._roster: Roster | None = None
         self._fleet: Fleet | None = None
 
     def privilegedStartService(self) -> None:
@@ -63,9 +64,9 @@ class ClusterService(Service):
         Start the workers.
         """
         super().startService()
-        cluster = self._open()
-        self._fleet = Fleet(cluster, self._settings, self._reactor, self._gaveUp)
-        cluster.addObserver(Journal(self._settings.workers))
+        roster = self._open()
+        self._fleet = Fleet(roster, self._settings, self._reactor, self._gaveUp)
+        roster.addObserver(Journal(self._settings.workers))
         self._fleet.start()
 
     def stopService(self) -> Deferred[None]:
@@ -78,41 +79,42 @@ class ClusterService(Service):
         @return: Fires when no worker process is left.
         """
         super().stopService()
-        assert self._cluster is not None
+        assert self._roster is not None
         assert self._fleet is not None
-        cluster, self._cluster = self._cluster, None
-        cluster.close()
+        roster, self._roster = self._roster, None
+        roster.shutDown()
         stopped = self._fleet.stop()
         if not stopped.called:
             noLonger = whenAskedAgain(self._reactor, self._hurry)
             stopped.addCallback(lambda _: noLonger())
         return stopped
 
-    def _open(self) -> Cluster:
+    def _open(self) -> Roster:
         """
-        Make the cluster, and open its early ports, once: twistd starts services
+        Make the roster, and open its early ports, once: twistd starts services
         in two steps, twist in one.
 
         @raise ListenRefused: if the kernel refuses one of the ports.
         """
-        if self._cluster is None:
+        if self._roster is None:
             if self._reactor is None:
                 from twisted.internet import reactor
 
                 self._reactor = reactor
-            self._cluster = Cluster(
-                self._settings,
-                Spawner(self._reactor),
+            self._roster = Roster(
+                self._settings.policy,
+                self._settings.handoff,
+                Spawner(self._reactor, givenToThisProcess()),
                 PortOpener(self._reactor),
                 self._reactor,
             )
             for request in self._bindings:
                 try:
-                    self._cluster.hold(request)
+                    self._roster.hold(request)
                 except ListenRefused as e:
                     # It ends the process: say which one it was.
                     raise ListenRefused(e.errno, f"{e.reason}: {request}") from None
-        return self._cluster
+        return self._roster
 
     def _gaveUp(self, error: FailedToStart) -> None:
         """

@@ -128,6 +128,13 @@ class Lifecycle:
         return self._state not in (State.DISCONNECTED, State.GONE)
 
     @property
+    def isLeaving(self) -> bool:
+        """
+        Whether the worker has been asked to leave, or has left.
+        """
+        return self._state not in (State.STARTING, State.ONLINE, State.READY)
+
+    @property
     def isGone(self) -> bool:
         """
         Whether nothing is left of the worker.

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.amp import COMMAND
@@ -73,6 +73,15 @@ class Codec(Protocol):
         """
         @raise ValueError: if one of them is no message.
         """
+
+
+def _firstError(failure: Failure) -> Failure:
+    """
+    What failed, without saying which of several it was.
+    """
+    first: Any = failure.value
+    reason: Failure = first.subFailure
+    return reason
 
 
 Receiver = Callable[[Any, "Handle | None"], object]
@@ -168,8 +177,11 @@ class MessagingChannel(Channel):
             far is delivered; fails with L{ChannelClosed} if the channel is lost
             before.
         """
-        questions = self._questionsOut.whenDelivered()
-        return self._messagesOut.whenDelivered().addCallback(lambda _: questions)
+        lanes = (self._messagesOut, self._questionsOut)
+        delivered: Deferred[Any] = gatherResults(
+            [lane.whenDelivered() for lane in lanes], consumeErrors=True
+        )
+        return delivered.addCallbacks(lambda _: None, _firstError)
 
     # -- questions
 

@@ -4,7 +4,7 @@ What a worker says to the primary.
 The first three travel on the query channel, where the worker waits for each
 answer; everything that begins or ends a port's life is among them, so that
 closing a port can never be overtaken by opening it again.  The others travel
-on the stream channel and have no answer.
+on the stream channel.
 """
 
 from __future__ import annotations
@@ -22,11 +22,16 @@ class Announce(Command):
     This worker's process has started; it is about to run its program.
 
     C{wireVersion} lets two releases of this package that do not understand
-    each other say so at once, and not at their first misunderstanding.
+    each other say so at once, and not at their first misunderstanding.  The
+    answer tells the worker its number, and how messages become bytes.
     """
 
     arguments = [(b"wireVersion", Integer())]
-    response = [(b"wireVersion", Integer())]
+    response = [
+        (b"wireVersion", Integer()),
+        (b"worker", Integer()),
+        (b"serialization", Unicode()),
+    ]
 
 
 class Listen(Command):
@@ -46,6 +51,8 @@ class Listen(Command):
         (b"mode", Integer()),
         (b"wantPID", Boolean()),
         (b"reuseAddress", Boolean()),
+        (b"ipv6Only", Boolean()),
+        (b"descriptor", Integer(optional=True)),
     ]
     response = [
         (b"errno", Integer()),
@@ -94,6 +101,15 @@ class StopTaking(Command):
     requiresAnswer = False
 
 
+class Leaving(Command):
+    """
+    I am going to close the channel, of my own free will.
+
+    The worker waits for the answer: when the channel is lost, the primary has to
+    know that this is no crash.
+    """
+
+
 WIRE_VERSION = 1
 
 
@@ -110,6 +126,8 @@ def listenArguments(request: ListenRequest) -> dict[str, Any]:
         "mode": request.mode,
         "wantPID": request.wantPID,
         "reuseAddress": request.reuseAddress,
+        "ipv6Only": request.ipv6Only,
+        "descriptor": request.descriptor,
     }
 
 

@@ -31,3 +31,11 @@ class TakeConnections(Command):
         (b"suspect", Boolean(optional=True)),
     ]
     response = [(b"refused", Numbers())]
+
+
+class Leave(Command):
+    """
+    Close your ports, finish with your clients, and end.
+
+    The answer says that the worker has begun.
+    """

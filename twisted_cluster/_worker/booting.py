@@ -4,14 +4,20 @@ What a worker does between its process's start and its program's.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
+from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.serialization import codecNamed
 from twisted_cluster._wire.toprimary import WIRE_VERSION, Announce
+from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster._worker.thisworker import ThisWorker
 from twisted_cluster.errors import ChannelError
 
 
@@ -23,19 +29,23 @@ class Boot:
     @ivar link: Our end of the stream channel, to be connected to a transport
         once there is a reactor.
     @ivar ports: What the reactor borrows its ports from.
+    @ivar worker: What the program is to know of itself.
     """
 
     _log = Logger()
 
+    link: PrimaryLink
+    ports: PrimaryPorts
+    worker: ThisWorker
+
     def __init__(self, query: QueryClient) -> None:
         self._query = query
         self._reactor: Any = None
-        self.link = PrimaryLink(self._primaryLost)
-        self.ports = PrimaryPorts(query, self.link)
 
     def announce(self) -> None:
         """
-        Tell the primary that this process has come up.
+        Tell the primary that this process has come up, and learn from it what
+        there is to know.
 
         @raise ChannelError: if the primary is gone, or speaks another version
             of the wire.
@@ -46,30 +56,51 @@ class Boot:
                 "the primary and this worker run releases of twisted-cluster that "
                 "do not understand each other; restart the primary"
             )
+        codec = codecNamed(answer["serialization"])
+        self.link = PrimaryLink(codec, self._askedToLeave, self._channelLost)
+        self.ports = PrimaryPorts(self._query, self.link)
+        self._leaving = Leaving(self.ports, self.link, self._stop)
+        self.worker = ThisWorker(answer["worker"], self.link, self._leaving)
 
-    def reactorInstalled(self, reactor: Any) -> None:
+    def reactorInstalled(self, reactor: Any, correspondence: Correspondence) -> None:
         """
         Follow the reactor's life: it runs, it stops.
 
-        @param reactor: Provides C{IReactorCore}; the link is connected already.
+        @param reactor: The layered reactor; the link is connected already.
         """
         self._reactor = reactor
+        self.worker.reactorInstalled(reactor.serving, correspondence)
         reactor.callWhenRunning(self.link.reportRunning)
         # Registered before any application could: what the application closes
         # while it shuts down is left to its successor.
-        reactor.addSystemEventTrigger("before", "shutdown", self._leave)
+        reactor.addSystemEventTrigger("before", "shutdown", self._stopping)
 
-    def _leave(self) -> None:
+    def _stopping(self) -> None:
         """
         The reactor is stopping.
         """
         self.ports.leaving = True
 
-    def _primaryLost(self) -> None:
+    def _askedToLeave(self) -> None:
         """
-        Without a primary nobody can reach this worker.
+        The primary wants this worker to leave.
+        """
+        self.worker.leaveAsAsked()
+
+    def _channelLost(self) -> None:
+        """
+        The channel is closed.  If that was not wanted, nobody can reach this
+        worker any more, and it ends.
         """
         stopping, self.ports.leaving = self.ports.leaving, True
-        if not stopping and self._reactor is not None and self._reactor.running:
+        self.worker.channelLost()
+        if not stopping and self._reactor.running:
             self._log.warn("the primary is gone; stopping")
+            self._stop()
+
+    def _stop(self) -> None:
+        """
+        End.
+        """
+        with suppress(ReactorNotRunning):
             self._reactor.stop()

@@ -10,25 +10,34 @@ from typing import Any
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_cluster._wire.channel import AnswerFirst, Channel, responds
+from twisted_cluster._wire.channel import AnswerFirst, responds
 from twisted_cluster._wire.descriptors import closeAll, inodeOf
-from twisted_cluster._wire.toprimary import Running, StartTaking, StopTaking
-from twisted_cluster._wire.toworker import TakeConnections
+from twisted_cluster._wire.messaging import Codec, MessagingChannel
+from twisted_cluster._wire.toprimary import Leaving, Running, StartTaking, StopTaking
+from twisted_cluster._wire.toworker import Leave, TakeConnections
+from twisted_cluster.errors import ChannelClosed
 from twisted_cluster.interfaces import IBorrowedPort
 
 
-class PrimaryLink(Channel):
+class PrimaryLink(MessagingChannel):
     """
     Receives connections for this worker's ports.
 
     @ivar _ports: By the number of its loan, each port that welcomes them.
+    @ivar _askedToLeave: Called when the primary wants this worker to leave.
     @ivar _primaryLost: Called once when the channel is gone.
     """
 
     _log = Logger()
 
-    def __init__(self, primaryLost: Callable[[], None]) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        codec: Codec,
+        asked: Callable[[], None],
+        primaryLost: Callable[[], None],
+    ) -> None:
+        super().__init__(codec)
+        self._askedToLeave = asked
         self._ports: dict[int, IBorrowedPort] = {}
         self._primaryLost = primaryLost
 
@@ -37,6 +46,17 @@ class PrimaryLink(Channel):
         The program's reactor runs.
         """
         self.tell(Running)
+
+    async def announceLeaving(self) -> None:
+        """
+        Tell the primary that the channel is going to be closed, and wait until
+        it knows.
+        """
+        try:
+            await self.callRemote(Leaving)
+        except ChannelClosed:
+            # It has gone itself.
+            return
 
     def startTaking(self, loan: int, port: IBorrowedPort) -> None:
         """
@@ -51,6 +71,14 @@ class PrimaryLink(Channel):
         """
         if self._ports.pop(loan, None) is not None:
             self.tell(StopTaking, loan=loan)
+
+    @responds(Leave)
+    def leave(self) -> dict[str, Any]:
+        """
+        The primary wants this worker to leave.
+        """
+        self._askedToLeave()
+        return {}
 
     @responds(TakeConnections)
     def takeConnections(

@@ -22,23 +22,31 @@ from twisted.internet.error import (
     ProcessExitedAlready,
     ProcessTerminated,
 )
-from twisted.internet.interfaces import IAddress, IProcessProtocol, IProcessTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IProcessProtocol,
+    IProcessTransport,
+    ITCPTransport,
+)
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_cluster._wire.channel import Channel, responds
+from twisted_cluster._wire.channel import responds
+from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.serialization import codecNamed
 from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,
     GiveBack,
+    Leaving,
     Listen,
     Running,
     StartTaking,
     StopTaking,
     listenArguments,
 )
-from twisted_cluster._wire.toworker import TakeConnections
+from twisted_cluster._wire.toworker import Leave, TakeConnections
 from twisted_cluster.interfaces import IDescriptorProtocol, ISpawner
 from twisted_cluster.listening import ListenRequest
 from twisted_cluster.settings import WorkerProgram
@@ -66,7 +74,7 @@ class HandedOff:
     answer: Deferred[dict[str, Any]]
 
 
-class ScriptedWorker(Channel):
+class ScriptedWorker(MessagingChannel):
     """
     The worker's side of both channels.
 
@@ -74,14 +82,22 @@ class ScriptedWorker(Channel):
 
     @ivar handedOff: What it was sent and has not answered for, the oldest first.
     @ivar served: Its descriptors of the connections that it took.
+    @ivar timesAskedToLeave: How often the primary has asked it to leave.
     """
 
-    def __init__(self, stream: IDescriptorProtocol, query: IDescriptorProtocol) -> None:
+    def __init__(
+        self,
+        stream: IDescriptorProtocol,
+        query: IDescriptorProtocol,
+        serialization: str = "json",
+    ) -> None:
         """
         @param stream: The primary's end of the stream channel.
         @param query: The primary's end of the query channel.
+        @param serialization: How its messages become bytes.
         """
-        super().__init__()
+        super().__init__(codecNamed(serialization))
+        self.timesAskedToLeave = 0
         self.handedOff: deque[HandedOff] = deque()
         self.served: list[int] = []
         self._stream = connectedChannels(stream, self)
@@ -90,14 +106,13 @@ class ScriptedWorker(Channel):
 
     # -- what it says
 
-    def announce(self, wireVersion: int = WIRE_VERSION) -> int:
+    def announce(self, wireVersion: int = WIRE_VERSION) -> dict[str, Any]:
         """
         Its process has come up.
 
-        @return: The version of the wire that the primary speaks.
+        @return: The arguments of the primary's answer.
         """
-        version: int = self._query.ask(Announce, wireVersion=wireVersion)["wireVersion"]
-        return version
+        return self._query.ask(Announce, wireVersion=wireVersion)
 
     def run(self) -> None:
         """
@@ -151,6 +166,21 @@ class ScriptedWorker(Channel):
         """
         self._tell(StopTaking, loan=loan)
 
+    def leaveItself(self) -> None:
+        """
+        It says that it leaves of its own free will, and closes its end of the
+        stream channel.
+        """
+        self._tell(Leaving)
+        self.hangUp()
+
+    def hangUp(self) -> None:
+        """
+        It closes its end of the stream channel, and says nothing more.
+        """
+        self.transport.loseConnection()
+        self.deliver()
+
     def _tell(self, command: Any, **arguments: Any) -> None:
         """
         Say something on the stream channel.
@@ -174,6 +204,14 @@ class ScriptedWorker(Channel):
         answer: Deferred[dict[str, Any]] = Deferred()
         self.handedOff.append(HandedOff(loan, inodes, descriptors, answer))
         return answer
+
+    @responds(Leave)
+    def _leave(self) -> dict[str, Any]:
+        """
+        Count; what it does about it is for the test to say.
+        """
+        self.timesAskedToLeave += 1
+        return {}
 
     def take(self, refused: Collection[int] = ()) -> list[int]:
         """
@@ -296,7 +334,9 @@ class MemoryProcess:
         """
         if self.pid is None:
             raise ProcessExitedAlready
-        self.signals.append(str(signalID))
+        if isinstance(signalID, int):
+            signalID = signals.Signals(signalID).name.removeprefix("SIG")
+        self.signals.append(signalID)
 
     def closeStdin(self) -> None:
         """
@@ -380,9 +420,11 @@ class MemorySpawner:
         workerID: int,
         stream: IDescriptorProtocol,
         query: IDescriptorProtocol,
-    ) -> None:
+    ) -> dict[int, ITCPTransport]:
         """
         Start a process in memory.
+
+        @return: Nothing: it has no pipes beyond standard error.
 
         @raise OSError: if the test wants it so.
         """
@@ -390,10 +432,15 @@ class MemorySpawner:
             number = self._failures.popleft()
             raise OSError(number, os.strerror(number))
         started = MemoryProcess(
-            next(self._pids), process, program, workerID, ScriptedWorker(stream, query)
+            next(self._pids),
+            process,
+            program,
+            workerID,
+            ScriptedWorker(stream, query, program.serialization),
         )
         self.processes.append(started)
         process.makeConnection(started)
+        return {}
 
     def close(self) -> None:
         """

@@ -5,7 +5,7 @@ An observer that keeps what it is told.
 from __future__ import annotations
 
 from twisted_cluster._primary.workerhandle import WorkerHandle
-from twisted_cluster.events import WorkerExit
+from twisted_cluster.events import ListeningAddress, WorkerExit
 
 
 class RecordingObserver:
@@ -30,6 +30,12 @@ class RecordingObserver:
         """
         self.tell("started", worker.id)
 
+    def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
+        """
+        Its process could not be started.
+        """
+        self.tell("failed", worker.id, error)
+
     def workerOnline(self, worker: WorkerHandle) -> None:
         """
         Its process has come up.
@@ -41,6 +47,12 @@ class RecordingObserver:
         Its program's reactor runs.
         """
         self.tell("running", worker.id)
+
+    def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
+        """
+        It listens.
+        """
+        self.tell("listening", worker.id, address)
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
         """

@@ -12,8 +12,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._primary.observers import RecordingObserver
-from twisted_cluster._primary.cluster import Cluster
 from twisted_cluster._primary.fleet import PATIENCE, Fleet
+from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster.errors import FailedToStart
 from twisted_cluster.settings import (
@@ -39,7 +39,7 @@ class SuddenProcess(MemoryProcess):
         End at once.
         """
         super().signalProcess(signalID)
-        self.end(signal=f"SIG{signalID}")
+        self.end(signal=f"SIG{self.signals[-1]}")
 
 
 class FleetCase(SynchronousTestCase):
@@ -61,8 +61,14 @@ class FleetCase(SynchronousTestCase):
             workers=self.wanted,
             supervision=SUPERVISION,
         )
-        self.cluster = Cluster(settings, self.spawner, MemoryPortOpener(), self.clock)
-        self.fleet = Fleet(self.cluster, settings, self.clock, self.gaveUp.append)
+        self.roster = Roster(
+            settings.policy,
+            settings.handoff,
+            self.spawner,
+            MemoryPortOpener(),
+            self.clock,
+        )
+        self.fleet = Fleet(self.roster, settings, self.clock, self.gaveUp.append)
         self.addCleanup(self.spawner.close)
 
     def start(self) -> list[MemoryProcess]:
@@ -80,7 +86,7 @@ class FleetCase(SynchronousTestCase):
         Have every worker run that has said nothing yet.
         """
         for process in self.spawner.living:
-            if not self.cluster.workers[process.workerID].mayTakeConnections:
+            if not self.roster.workers[process.workerID].mayTakeConnections:
                 process.worker.comeUp()
 
     @property
@@ -88,7 +94,7 @@ class FleetCase(SynchronousTestCase):
         """
         The workers that are not gone.
         """
-        return list(self.cluster.workers.values())
+        return list(self.roster.workers.values())
 
     @property
     def slots(self) -> list[int]:
@@ -144,6 +150,18 @@ class StartTests(FleetCase):
         self.fleet.start()
         self.spawner.processes[0].worker.comeUp()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_messages(self) -> None:
+        """
+        Messages that a worker's program sends are taken, though nobody wants
+        them: the program would wait for it before it ends.
+        """
+        self.fleet.start()
+        [canary] = self.spawner.processes
+        canary.worker.comeUp()
+        delivered = canary.worker.sendMessage("hello")
+        canary.worker.deliver()
+        self.successResultOf(delivered)
 
     def test_nothingBefore(self) -> None:
         """
@@ -234,7 +252,7 @@ class ReplacementTests(FleetCase):
         """
         The slot that a process fills.
         """
-        return self.cluster.workers[process.workerID].slot
+        return self.roster.workers[process.workerID].slot
 
     def test_delayEnds(self) -> None:
         """
@@ -523,7 +541,7 @@ class AtOnceTests(FleetCase):
                     stops.append(fleet.stop())
 
         self.fleet.start()
-        self.cluster.addObserver(Stopping())
+        self.roster.addObserver(Stopping())
         self.spawner.processes[0].worker.comeUp()
         self.assertEqual(self.signals(), [["TERM"], ["TERM"]])
         for process in self.spawner.living:

@@ -461,3 +461,38 @@ class WorkerChangeTests(TableCase):
         self.assertEqual(self.first.underway, [])
         self.table.workerChanged(self.first)
         self.assertEqual(len(self.first.underway), 2)
+
+
+class DescriptorTests(TableCase):
+    """
+    Sockets that the primary was given.
+    """
+
+    THREE = ListenRequest(kind=PortKind.TCP, descriptor=3)
+
+    def test_shared(self) -> None:
+        """
+        Two workers that name the same number share a port; one cannot have it
+        twice, and another number is another port.
+        """
+        first = self.table.lend(self.first, self.THREE)
+        second = self.table.lend(self.second, self.THREE)
+        self.assertIs(self.portOf(first), self.portOf(second))
+        self.assertRefused(errno.EADDRINUSE, self.first, self.THREE)
+        other = self.table.lend(self.first, evolve(self.THREE, descriptor=4))
+        self.assertIsNot(self.portOf(other), self.portOf(first))
+
+    def test_notByIndex(self) -> None:
+        """
+        It is nobody's port 0.
+        """
+        three = self.table.lend(self.first, self.THREE)
+        chosen = self.table.lend(self.second, CHOSEN)
+        self.assertIsNot(self.portOf(chosen), self.portOf(three))
+
+    def test_address(self) -> None:
+        """
+        It is told with its number.
+        """
+        loan = self.table.lend(self.first, self.THREE)
+        self.assertEqual(self.table.addressOf(loan.number).fd, 3)

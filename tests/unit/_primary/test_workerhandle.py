@@ -1,51 +1,66 @@
 """
 Tests of L{twisted_cluster._primary.workerhandle}, with
-L{twisted_cluster._primary.workerlink} and L{twisted_cluster._primary.cluster}.
+L{twisted_cluster._primary.workerlink} and L{twisted_cluster._primary.roster}.
 """
 
 from __future__ import annotations
 
 import errno
+import gc
+import signal as signals
+from typing import cast
 from unittest import TestCase
 
+from attrs import evolve
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 
 from tests.unit._primary.observers import RecordingObserver
 from tests.unit.realreactor import DescriptorsCountedTestCase
-from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
+from twisted_cluster._primary.workeroutput import OutputStream, emitted
 from twisted_cluster._supervision.lifecycle import State
 from twisted_cluster._wire.toprimary import WIRE_VERSION
-from twisted_cluster.errors import ImpossibleTransition, ListenRefused
-from twisted_cluster.events import WorkerExit
+from twisted_cluster.errors import (
+    ConfigurationError,
+    ImpossibleTransition,
+    ListenRefused,
+)
+from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.listening import ListenRequest, PortKind
-from twisted_cluster.settings import ClusterSettings, WorkerProgram
-from twisted_cluster.testing.ports import MemoryPortOpener
+from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
+from twisted_cluster.testing.ports import FIRST_CHOSEN_PORT, MemoryPortOpener
 from twisted_cluster.testing.processes import MemoryProcess, MemorySpawner
 
 TCP = ListenRequest(kind=PortKind.TCP, port=8080)
 PROGRAM = WorkerProgram(arguments=("site.py",), environment={"HOME": "/"})
 
 
-class ClusterCase(DescriptorsCountedTestCase):
+class RosterCase(DescriptorsCountedTestCase):
     """
-    A cluster, in memory, that starts no worker by itself.
+    A roster, in memory, that starts no worker by itself.
     """
 
     def setUp(self) -> None:
         """
-        Make the cluster.
+        Make the roster.
         """
         super().setUp()
         self.clock = Clock()
         self.spawner = MemorySpawner()
         self.opener = MemoryPortOpener()
-        self.cluster = Cluster(
-            ClusterSettings(program=PROGRAM), self.spawner, self.opener, self.clock
+        self.roster = Roster(
+            SchedulingPolicy.RR,
+            HandoffSettings(),
+            self.spawner,
+            self.opener,
+            self.clock,
         )
         self.observer = RecordingObserver()
-        self.cluster.addObserver(self.observer)
+        self.roster.addObserver(self.observer)
         self.addCleanup(self._cleanUp)
 
     def _cleanUp(self) -> None:
@@ -53,14 +68,14 @@ class ClusterCase(DescriptorsCountedTestCase):
         Close all descriptors that there still are.
         """
         self.spawner.close()
-        self.cluster.close()
+        self.roster.close()
         self.opener.close()
 
     def fork(self, slot: int = 0) -> tuple[WorkerHandle, MemoryProcess]:
         """
         Start a worker.
         """
-        handle = self.cluster.fork(slot)
+        handle = self.roster.fork(PROGRAM, slot)
         return handle, self.spawner.processes[-1]
 
     def forkRunning(self) -> tuple[WorkerHandle, MemoryProcess]:
@@ -72,7 +87,7 @@ class ClusterCase(DescriptorsCountedTestCase):
         return handle, process
 
 
-class StartTests(ClusterCase):
+class StartTests(RosterCase):
     """
     How a worker comes up.
     """
@@ -85,7 +100,7 @@ class StartTests(ClusterCase):
         self.assertEqual((handle.id, handle.slot, handle.pid), (1, 3, process.pid))
         self.assertEqual(process.program, PROGRAM)
         self.assertEqual(process.workerID, 1)
-        self.assertEqual(self.cluster.workers, {1: handle})
+        self.assertEqual(self.roster.workers, {1: handle})
         self.assertEqual(self.observer.happenings, [("started", 1)])
 
     def test_numbers(self) -> None:
@@ -115,13 +130,29 @@ class StartTests(ClusterCase):
             self.observer.happenings, [("started", 1), ("online", 1), ("running", 1)]
         )
 
+    def test_answer(self) -> None:
+        """
+        What it is told when it announces itself is its own number, and how
+        messages become bytes.
+        """
+        self.fork()
+        self.roster.fork(evolve(PROGRAM, serialization="advanced"), 0)
+        self.assertEqual(
+            [process.worker.announce() for process in self.spawner.processes],
+            [
+                {"wireVersion": WIRE_VERSION, "worker": 1, "serialization": "json"},
+                {"wireVersion": WIRE_VERSION, "worker": 2, "serialization": "advanced"},
+            ],
+        )
+
     def test_otherRelease(self) -> None:
         """
         A worker of another release is told what the primary speaks, and is not
         taken for one that came up.
         """
         handle, process = self.fork()
-        self.assertEqual(process.worker.announce(WIRE_VERSION + 1), WIRE_VERSION)
+        answer = process.worker.announce(WIRE_VERSION + 1)
+        self.assertEqual(answer["wireVersion"], WIRE_VERSION)
         self.assertIs(handle.lifecycle.state, State.STARTING)
 
     def test_cannotBeStarted(self) -> None:
@@ -131,18 +162,34 @@ class StartTests(ClusterCase):
         """
         self.spawner.failNext(errno.EAGAIN)
         with capturedLogs() as events:
-            handle = self.cluster.fork(0)
+            handle = self.roster.fork(PROGRAM, 0)
         self.assertEqual(events[0]["error"].errno, errno.EAGAIN)
         self.assertEqual((handle.pid, self.observer.happenings), (None, []))
         self.clock.advance(0)
         self.assertEqual(
             self.observer.happenings,
             [
+                ("failed", 1, events[0]["error"]),
                 ("disconnected", 1),
                 ("exited", 1, WorkerExit(code=None, signal=None)),
             ],
         )
-        self.assertEqual(self.cluster.workers, {})
+        self.assertEqual(self.roster.workers, {})
+
+    def test_mistake(self) -> None:
+        """
+        If starting it was the caller's mistake there is no worker, and nothing
+        is told.
+        """
+
+        def mistaken(*arguments: object) -> None:
+            raise TypeError("an environment with numbers")
+
+        self.patch(self.spawner, "spawn", mistaken)
+        with self.assertRaises(TypeError):
+            self.roster.fork(PROGRAM, 0)
+        self.clock.advance(0)
+        self.assertEqual((self.roster.workers, self.observer.happenings), ({}, []))
 
     def test_retiredBeforeItFailsToStart(self) -> None:
         """
@@ -150,11 +197,14 @@ class StartTests(ClusterCase):
         that is reported.
         """
         self.spawner.failNext(errno.EAGAIN)
-        handle = self.cluster.fork(0)
+        handle = self.roster.fork(PROGRAM, 0)
         handle.retire()
         handle.kill()
         self.clock.advance(0)
-        self.assertEqual(len(self.observer.happenings), 2)
+        self.assertEqual(
+            [happening[0] for happening in self.observer.happenings],
+            ["failed", "disconnected", "exited"],
+        )
 
     def test_shown(self) -> None:
         """
@@ -164,7 +214,7 @@ class StartTests(ClusterCase):
         self.assertEqual(repr(handle), f"<worker 1: starting, process {process.pid}>")
 
 
-class EndTests(ClusterCase):
+class EndTests(RosterCase):
     """
     How a worker ends: disconnected, then gone, each told once.
     """
@@ -179,12 +229,12 @@ class EndTests(ClusterCase):
         process.loseChannels()
         self.assertEqual(self.observer.happenings[3:], [("disconnected", 1)])
         self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
-        self.assertIn(1, self.cluster.workers)
+        self.assertIn(1, self.roster.workers)
         process.exit(3)
         self.assertEqual(
             self.observer.happenings[3:], [("disconnected", 1), self.ending]
         )
-        self.assertEqual(self.cluster.workers, {})
+        self.assertEqual(self.roster.workers, {})
 
     def test_processFirst(self) -> None:
         """
@@ -265,7 +315,7 @@ class EndTests(ClusterCase):
         self.assertTrue(handle.facts().killOrdered)
 
 
-class OrderTests(ClusterCase):
+class OrderTests(RosterCase):
     """
     What a worker is asked.
     """
@@ -298,6 +348,71 @@ class OrderTests(ClusterCase):
         self.assertIs(handle.lifecycle.state, State.RETIRING)
         self.assertFalse(handle.mayTakeConnections)
 
+    def test_leave(self) -> None:
+        """
+        Or it is asked on its channel: it gets no new connections, and its end
+        is wanted; no signal is sent.
+        """
+        handle, process = self.forkRunning()
+        process.worker.serve(TCP)
+        self.assertFalse(handle.voluntary)
+        self.clock.advance(3)
+        handle.leave()
+        process.worker.deliver()
+        self.assertEqual((process.worker.timesAskedToLeave, process.signals), (1, []))
+        self.assertTrue(handle.voluntary)
+        self.assertFalse(handle.mayTakeConnections)
+        self.assertEqual(handle.facts().retireOrderedAt, 3.0)
+        self.opener.ports[0].accept()
+        process.worker.deliver()
+        self.assertEqual(len(process.worker.handedOff), 0)
+
+    def test_goneBeforeItIsAsked(self) -> None:
+        """
+        A worker that ends before the question reaches it was not asked in vain,
+        and nothing is amiss.
+        """
+        handle, process = self.forkRunning()
+        handle.leave()
+        with capturedLogs() as events:
+            process.end()
+            gc.collect()
+        self.assertEqual(events, [])
+        self.assertTrue(handle.voluntary)
+
+    def test_leavesItself(self) -> None:
+        """
+        A worker that says that it leaves gets no new connections from then on,
+        and is known to have wanted it when its channel closes.
+        """
+        handle, process = self.forkRunning()
+        process.worker.leaveItself()
+        self.assertTrue(handle.voluntary)
+        self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
+        self.assertEqual(self.observer.happenings[3:], [("disconnected", 1)])
+
+    def test_hangsUp(self) -> None:
+        """
+        One that closes its channel without a word did not want it.
+        """
+        handle, process = self.forkRunning()
+        process.worker.hangUp()
+        self.assertFalse(handle.voluntary)
+        self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
+
+    def test_disconnect(self) -> None:
+        """
+        Its channels can be closed without asking it, more than once.
+        """
+        handle, process = self.forkRunning()
+        handle.disconnect()
+        process.worker.deliver()
+        self.assertFalse(process.worker.connected)
+        self.assertEqual(self.observer.happenings[3:], [("disconnected", 1)])
+        handle.disconnect()
+        self.assertFalse(handle.voluntary)
+        self.assertEqual(process.signals, [])
+
     def test_retireTheGone(self) -> None:
         """
         One that is gone cannot be asked to leave, and is not signalled: another
@@ -318,8 +433,21 @@ class OrderTests(ClusterCase):
         handle.kill()
         self.assertEqual(process.signals, ["KILL"])
 
+    def test_signal(self) -> None:
+        """
+        It can be sent any signal, by its name or number; one that there is not
+        is a mistake, also when the process is gone.
+        """
+        handle, process = self.fork()
+        for signal in ("USR1", "SIGWINCH", signals.SIGUSR2, 9):
+            handle.signal(signal)
+        self.assertEqual(process.signals, ["USR1", "WINCH", "USR2", "KILL"])
+        process.end()
+        for mistake in ("SIGNAL", "", 0, 4711):
+            self.assertRaises(ConfigurationError, handle.signal, mistake)
 
-class PortTests(ClusterCase):
+
+class PortTests(RosterCase):
     """
     A worker's ports.
     """
@@ -341,6 +469,50 @@ class PortTests(ClusterCase):
         other.worker.serve(TCP)
         other.worker.deliver()
         self.assertEqual(other.worker.take(), [clients[1].inode])
+
+    def test_listening(self) -> None:
+        """
+        That it listens is told, for each of its ports, with the real number,
+        when it has its answer; a port that it did not get is none.
+        """
+        _, process = self.forkRunning()
+        process.worker.listen(ListenRequest(kind=PortKind.TCP, interface="::1"))
+        self.opener.refuseNext(errno.EACCES)
+        process.worker.listen(TCP)
+        process.worker.listen(ListenRequest(kind=PortKind.UNIX, path=b"/run/site"))
+        self.assertEqual(self.observer.happenings[3:], [])
+        self.clock.advance(0)
+        self.assertEqual(
+            self.observer.happenings[3:],
+            [
+                (
+                    "listening",
+                    1,
+                    ListeningAddress(
+                        address="::1", port=FIRST_CHOSEN_PORT, addressType=6
+                    ),
+                ),
+                (
+                    "listening",
+                    1,
+                    ListeningAddress(address="/run/site", port=-1, addressType=-1),
+                ),
+            ],
+        )
+
+    def test_goneBeforeItListens(self) -> None:
+        """
+        Nothing is told of the ports of a worker that is gone by then: after its
+        end it does nothing.
+        """
+        _, process = self.forkRunning()
+        process.worker.listen(TCP)
+        process.end()
+        self.clock.advance(0)
+        self.assertEqual(
+            [happening[0] for happening in self.observer.happenings[3:]],
+            ["disconnected", "exited"],
+        )
 
     def test_waitForTheReactor(self) -> None:
         """
@@ -461,7 +633,7 @@ class PortTests(ClusterCase):
         self.assertEqual(events, [])
 
 
-class OutputTests(ClusterCase):
+class OutputTests(RosterCase):
     """
     What a worker writes.
     """
@@ -490,8 +662,97 @@ class OutputTests(ClusterCase):
             process.end()
         self.assertEqual([event["line"] for event in events], ["last words"])
 
+    def test_elsewhere(self) -> None:
+        """
+        Whoever has the roster says where each worker's output goes.
+        """
+        self.roster = Roster(
+            SchedulingPolicy.RR,
+            HandoffSettings(),
+            self.spawner,
+            self.opener,
+            self.clock,
+            newOutput=emitted,
+        )
+        handle, process = self.fork()
+        read: list[object] = []
+        for stream in handle.output.values():
+            assert isinstance(stream, OutputStream)
+            stream.on("data", read.append)
+            stream.on("end", lambda: read.append("end"))
+        with capturedLogs() as events:
+            process.say(b"one\ntw")
+            process.say(b"error", 2)
+            process.end()
+        self.assertEqual(read, [b"one\ntw", b"error", "end", "end"])
+        self.assertEqual(events, [])
 
-class ObserverTests(ClusterCase):
+
+class HalfClosing(StringTransport):
+    """
+    A connection in memory.
+
+    @ivar isHalfClosed: Whether nothing more is written.
+    """
+
+    isHalfClosed = False
+
+    def loseWriteConnection(self) -> None:
+        """
+        Write nothing more.
+        """
+        self.isHalfClosed = True
+
+
+class PipeTests(RosterCase):
+    """
+    Pipes to a worker.
+    """
+
+    def test_standardInput(self) -> None:
+        """
+        The usual pipes are its process's; one that is closed is nothing to write
+        to, and no mistake.
+        """
+        handle, process = self.fork()
+        written: list[tuple[object, ...]] = []
+
+        def write(*what: object) -> None:
+            if ("end", 0) in written:
+                raise KeyError(0)
+            written.append(what)
+
+        self.patch(process, "writeToChild", write)
+        self.patch(process, "closeChildFD", lambda fd: written.append(("end", fd)))
+        handle.write(0, b"one")
+        handle.closePipe(0)
+        handle.write(0, b"two")
+        self.assertEqual(written, [(0, b"one"), ("end", 0)])
+
+    def test_others(self) -> None:
+        """
+        Those behind them are connections, of which our half is closed.
+        """
+        handle, _ = self.fork()
+        pipe = HalfClosing()
+        handle.pipes = {4: cast("ITCPTransport", pipe)}
+        handle.write(4, b"one")
+        handle.closePipe(4)
+        self.assertEqual((pipe.value(), pipe.isHalfClosed), (b"one", True))
+
+    def test_noProcess(self) -> None:
+        """
+        A process that could not be started has no pipes.
+        """
+        self.spawner.failNext(errno.EAGAIN)
+        handle = self.roster.fork(PROGRAM, 0)
+        handle.write(0, b"one")
+        handle.closePipe(0)
+        self.assertIsNone(handle.transport)
+        self.clock.advance(0)
+
+
+class ObserverTests(RosterCase):
     """
     Those who are told.
     """
@@ -506,8 +767,8 @@ class ObserverTests(ClusterCase):
                 raise ValueError(happening[0])
 
         last = RecordingObserver()
-        self.cluster.addObserver(Failing())
-        self.cluster.addObserver(last)
+        self.roster.addObserver(Failing())
+        self.roster.addObserver(last)
         _, process = self.forkRunning()
         process.end()
         self.assertEqual(
@@ -525,20 +786,20 @@ class ObserverTests(ClusterCase):
         One that is added by another is told from the next thing on.
         """
         late = RecordingObserver()
-        cluster = self.cluster
+        roster = self.roster
 
         class Adding(RecordingObserver):
             def workerStarted(self, worker: WorkerHandle) -> None:
-                cluster.addObserver(late)
+                roster.addObserver(late)
 
-        self.cluster.addObserver(Adding())
+        self.roster.addObserver(Adding())
         self.forkRunning()
         self.assertEqual(late.happenings, [("online", 1), ("running", 1)])
 
 
-class EarlyPortTests(ClusterCase):
+class EarlyPortTests(RosterCase):
     """
-    Ports that the cluster opens itself.
+    Ports that the roster opens itself.
     """
 
     def test_hold(self) -> None:
@@ -546,7 +807,7 @@ class EarlyPortTests(ClusterCase):
         A port that is held accepts before there is any worker, and serves those
         who came early.
         """
-        self.cluster.hold(TCP)
+        self.roster.hold(TCP)
         clients = self.opener.ports[0].accept(2)
         _, process = self.forkRunning()
         process.worker.serve(TCP)
@@ -555,10 +816,10 @@ class EarlyPortTests(ClusterCase):
 
     def test_close(self) -> None:
         """
-        When the cluster closes, so do its ports.
+        When the roster closes, so do its ports.
         """
-        self.cluster.hold(TCP)
-        self.cluster.close()
+        self.roster.hold(TCP)
+        self.roster.close()
         self.assertEqual(self.opener.openPorts, [])
 
 

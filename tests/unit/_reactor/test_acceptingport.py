@@ -367,6 +367,92 @@ class AcceptTests(PortCase):
         self.assertNotIn(port, self.reactor.getReaders())
 
 
+class AdoptedTests(PortCase):
+    """
+    Sockets that the primary was given, and options that Twisted does not have.
+    """
+
+    def given(self, family: int, kind: int, address: Any) -> socket.socket:
+        """
+        A socket that somebody has bound.
+        """
+        bound = socket.socket(family, kind)
+        self.addCleanup(bound.close)
+        bound.bind(address)
+        return bound
+
+    def hasAccepted(self, count: int) -> bool:
+        """
+        Whether so many connections came.
+        """
+        return len(self.receiver.connections) == count
+
+    def test_tcp(self) -> None:
+        """
+        It is listened on, whether it was before or not, and stays open for the
+        next time.
+        """
+        bound = self.given(socket.AF_INET, socket.SOCK_STREAM, (LOOPBACK, 0))
+        for times in (1, 2):
+            port = self.open(self.request(descriptor=bound.fileno()))
+            self.assertEqual(port.boundAddress, bound.getsockname())
+            port.startAccepting()
+            self.connect(port)
+            self.turnUntil(partial(self.hasAccepted, times))
+            port.close()
+
+    def test_unix(self) -> None:
+        """
+        A path that somebody else has bound is not removed.
+        """
+        bound = self.given(socket.AF_UNIX, socket.SOCK_STREAM, self.path)
+        port = self.open(self.unixRequest(path=b"", descriptor=bound.fileno()))
+        port.startAccepting()
+        self.connect(port)
+        self.turnUntil(partial(self.hasAccepted, 1))
+        port.close()
+        self.assertTrue(os.path.exists(self.path))
+
+    def test_datagrams(self) -> None:
+        """
+        A UDP socket is shared.
+        """
+        bound = self.given(socket.AF_INET, socket.SOCK_DGRAM, (LOOPBACK, 0))
+        port = self.share(self.request(kind=PortKind.UDP, descriptor=bound.fileno()))
+        self.assertEqual(port.boundAddress, bound.getsockname())
+
+    def test_refused(self) -> None:
+        """
+        What is no such socket is refused, and nothing is left.
+        """
+        bound = self.given(socket.AF_INET, socket.SOCK_DGRAM, (LOOPBACK, 0))
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        self.addCleanup(os.close, nothing)
+        before = openDescriptors()
+        for descriptor, number in (
+            (bound.fileno(), errno.EINVAL),
+            (nothing, errno.ENOTSOCK),
+            (9999, errno.EBADF),
+        ):
+            with self.assertRaises(ListenRefused) as caught:
+                self.open(self.request(descriptor=descriptor))
+            self.assertEqual(caught.exception.errno, number)
+        self.assertEqual(openDescriptors(), before)
+
+    def test_ipv6Only(self) -> None:
+        """
+        IPv4's port of the same number is left to others.
+        """
+        if not socket.has_ipv6:
+            raise SkipTest("there is no IPv6 here")
+        for kind in (PortKind.TCP, PortKind.UDP):
+            six = self.share(self.request(kind=kind, interface="::", ipv6Only=True))
+            assert isinstance(six.boundAddress, tuple)
+            number = six.boundAddress[1]
+            four = self.share(self.request(kind=kind, interface="0.0.0.0", port=number))
+            self.assertEqual(four.boundAddress, ("0.0.0.0", number))
+
+
 class TroubleTests(PortCase):
     """
     Ports that cannot accept.

@@ -460,3 +460,23 @@ class SocketTests(HandlesCase):
             self.reactor,
             Handle('{"kind": "socket"}', os.open("/dev/null", os.O_RDONLY)),
         )
+
+    def test_sentOn(self) -> None:
+        """
+        What was received can be sent on, if it was not used.
+        """
+        ours, other = self.socketPair()
+        first = cross(detach(ours))
+        words = first.description.replace('"socket"', '"connection"')
+        unread = words[:-1] + ', "unread": "aGk="}'
+        received = attach(self.reactor, Handle(unread, first.descriptor))
+        assert isinstance(received, ReceivedConnection)
+        departure = detach(received)
+        onward = attach(self.reactor, cross(departure))
+        departure.delivered()
+        assert isinstance(onward, ReceivedConnection)
+        self.addCleanup(onward.close)
+        self.assertEqual(onward.unread, b"hi")
+        other.sendall(b"x")
+        self.assertEqual(onward.socket.recv(10), b"x")
+        self.assertRaises(ConfigurationError, detach, received)

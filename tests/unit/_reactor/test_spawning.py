@@ -102,6 +102,31 @@ class SpawnerTests(DescriptorsCountedTestCase):
         )
         return kwargs
 
+    def test_inherited(self) -> None:
+        """
+        What workers are to have under the same number they have, with a
+        description; their channels come behind it.
+        """
+        self.spawner = Spawner(self.reactor, [3, 4])
+        # Whatever these are here.
+        for _ in range(2):
+            self.addCleanup(os.close, os.open(os.devnull, os.O_RDONLY))
+        kwargs = self.spawn()
+        childFDs, environment = kwargs["childFDs"], kwargs["env"]
+        self.assertEqual((childFDs[3], childFDs[4]), (3, 4))
+        self.assertEqual(environment[CHANNELS_VARIABLE], "5,6")
+        self.assertEqual(environment["LISTEN_FDS"], "2")
+        self.assertEqual(environment["LISTEN_PID"], str(os.getpid()))
+
+    def test_inheritedOrStreams(self) -> None:
+        """
+        More streams than three have the numbers for themselves.
+        """
+        self.spawner = Spawner(self.reactor, [3])
+        kwargs = self.spawn(stdio=("ignore",) * 4)
+        self.assertNotEqual(kwargs["childFDs"][3], 3)
+        self.assertNotIn("LISTEN_FDS", kwargs["env"])
+
     def test_interface(self) -> None:
         """
         It provides the primary's way to processes.
@@ -137,12 +162,23 @@ class SpawnerTests(DescriptorsCountedTestCase):
         self.assertEqual(set(fds), {0, 1, 2, 3, 4})
         self.assertEqual(os.read(self.reactor.inherited[0], 1), b"")
 
-    def test_inheritOutput(self) -> None:
+    def test_inherit(self) -> None:
         """
-        Or the process writes where the primary writes.
+        Or the process reads and writes where the primary does.
         """
-        fds = self.spawn(inheritOutput=True)["childFDs"]
-        self.assertEqual((fds[1], fds[2]), (1, 2))
+        fds = self.spawn(stdio=("inherit",) * 3)["childFDs"]
+        self.assertEqual((fds[0], fds[1], fds[2]), (0, 1, 2))
+
+    def test_pipes(self) -> None:
+        """
+        Each stream has its own direction: the primary writes what the process
+        reads.
+        """
+        fds = self.spawn(stdio=("pipe", "ignore", "pipe"))["childFDs"]
+        self.assertEqual((fds[0], fds[2]), ("w", "r"))
+        self.assertTrue(
+            os.path.samestat(os.fstat(self.reactor.inherited[1]), os.stat(os.devnull))
+        )
 
     def test_channels(self) -> None:
         """

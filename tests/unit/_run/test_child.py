@@ -121,7 +121,12 @@ class ProcessTests(TestCase):
             data = query.recv(65536)
             self.assertTrue(data, "the worker closed its channel")
             for box in reader.feed(data):
-                answer = {b"_answer": box[b"_ask"], b"wireVersion": b"%d" % version}
+                answer = {
+                    b"_answer": box[b"_ask"],
+                    b"wireVersion": b"%d" % version,
+                    b"worker": b"1",
+                    b"serialization": b"json",
+                }
                 query.send(serialize(answer))
                 return box
 

@@ -10,9 +10,9 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._primary.roster import Roster
 from twisted_cluster._run.journal import Journal
-from twisted_cluster.settings import ClusterSettings, WorkerProgram
+from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
 from twisted_cluster.testing.ports import MemoryPortOpener
 from twisted_cluster.testing.processes import MemoryProcess, MemorySpawner
 
@@ -24,19 +24,24 @@ class JournalTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Make a cluster with a journal.
+        Make a roster with a journal.
         """
         self.spawner = MemorySpawner()
         self.addCleanup(self.spawner.close)
-        settings = ClusterSettings(program=WorkerProgram(arguments=(), environment={}))
-        self.cluster = Cluster(settings, self.spawner, MemoryPortOpener(), Clock())
-        self.cluster.addObserver(Journal(wanted=2))
+        self.roster = Roster(
+            SchedulingPolicy.RR,
+            HandoffSettings(),
+            self.spawner,
+            MemoryPortOpener(),
+            Clock(),
+        )
+        self.roster.addObserver(Journal(wanted=2))
 
     def fork(self) -> MemoryProcess:
         """
         Start a worker.
         """
-        self.cluster.fork(0)
+        self.roster.fork(WorkerProgram(arguments=(), environment={}), 0)
         return self.spawner.processes[-1]
 
     def written(self, events: Sequence[LogEvent]) -> list[str]:

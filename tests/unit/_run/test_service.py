@@ -31,7 +31,7 @@ class StartedProcess:
     """
     A process that the reactor started.
 
-    @ivar signals: What it was sent.
+    @ivar signals: The names of those that it was sent.
     @ivar pid: Its number.
     """
 
@@ -42,11 +42,11 @@ class StartedProcess:
         self.signals: list[str] = []
         self._channels = channels
 
-    def signalProcess(self, name: str) -> None:
+    def signalProcess(self, number: int) -> None:
         """
-        Keep it.
+        Keep its name.
         """
-        self.signals.append(name)
+        self.signals.append(signal.Signals(number).name)
 
     def end(self) -> None:
         """
@@ -253,7 +253,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         second.end()
         self.successResultOf(stopped)
-        self.assertEqual((first.signals, second.signals), (["TERM"], ["TERM"]))
+        self.assertEqual((first.signals, second.signals), (["SIGTERM"], ["SIGTERM"]))
 
     def test_again(self) -> None:
         """
@@ -296,11 +296,11 @@ class ServiceTests(SynchronousTestCase):
         first, second = self.start()
         self.service.stopService()
         os.kill(os.getpid(), signal.SIGINT)
-        self.assertEqual(first.signals, ["TERM"])
+        self.assertEqual(first.signals, ["SIGTERM"])
         self.reactor.advance(SAME_REQUEST)
         os.kill(os.getpid(), signal.SIGINT)
-        self.assertEqual(first.signals, ["TERM", "KILL"])
-        self.assertEqual(second.signals, ["TERM", "KILL"])
+        self.assertEqual(first.signals, ["SIGTERM", "SIGKILL"])
+        self.assertEqual(second.signals, ["SIGTERM", "SIGKILL"])
         first.end()
         second.end()
 

@@ -6,18 +6,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.unit._worker.test_primarylink import ScriptedPrimary
 from twisted_cluster._wire.channel import Channel, responds
+from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.serialization import codecNamed
 from twisted_cluster._wire.toprimary import WIRE_VERSION, Announce
+from twisted_cluster._wire.toworker import Leave
 from twisted_cluster._worker.booting import Boot
 from twisted_cluster.errors import ChannelClosed, ChannelError
+from twisted_cluster.interfaces import IHandles, ISending
 from twisted_cluster.testing.channels import (
     ChannelPump,
     MemoryBlockingChannel,
@@ -30,7 +37,10 @@ class GreetingPrimary(Channel):
     The primary's end of the query channel, when a worker comes up.
 
     @ivar heard: The versions that workers spoke.
+    @ivar serialization: How messages become bytes.
     """
+
+    serialization = "json"
 
     def __init__(self, version: int = WIRE_VERSION) -> None:
         super().__init__()
@@ -43,7 +53,54 @@ class GreetingPrimary(Channel):
         Answer with this primary's version.
         """
         self.heard.append(wireVersion)
-        return {"wireVersion": self._version}
+        return {
+            "wireVersion": self._version,
+            "worker": 7,
+            "serialization": self.serialization,
+        }
+
+
+class ServingNothing:
+    """
+    A worker without ports or clients: what it is asked when it leaves.
+    """
+
+    def closePorts(self) -> Deferred[None]:
+        """
+        There are none.
+        """
+        return succeed(None)
+
+    whenServed = whenIdle = closePorts
+
+
+@implementer(IHandles)
+class NoHandles:
+    """
+    Messages without anything that goes along.
+    """
+
+    def detach(self, thing: object, keepOpen: bool, unread: bytes) -> ISending:
+        """
+        Not here.
+        """
+        raise NotImplementedError
+
+    def attach(self, handle: Any) -> object:
+        """
+        Nor this.
+        """
+        raise NotImplementedError
+
+
+class ServingReactor(SelectReactor):
+    """
+    A reactor that knows what it serves, as the layered one does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.serving = ServingNothing()
 
 
 class AnnouncementTests(SynchronousTestCase):
@@ -58,6 +115,23 @@ class AnnouncementTests(SynchronousTestCase):
         primary = GreetingPrimary()
         Boot(QueryClient(MemoryBlockingChannel(primary))).announce()
         self.assertEqual(primary.heard, [WIRE_VERSION])
+
+    def test_learns(self) -> None:
+        """
+        It learns its number, and how messages become bytes.
+        """
+        for name, message in (("json", "text"), ("advanced", b"bytes")):
+            primary = GreetingPrimary()
+            primary.serialization = name
+            boot = Boot(QueryClient(MemoryBlockingChannel(primary)))
+            boot.announce()
+            self.assertEqual(boot.worker.id, 7)
+            other = MessagingChannel(codecNamed(name))
+            pump = connectedChannels(other, boot.link)
+            other.answerQuestions(lambda question: question)
+            answered = boot.link.ask(message)
+            pump.flush()
+            self.assertEqual(self.successResultOf(answered), message)
 
     def test_otherRelease(self) -> None:
         """
@@ -88,12 +162,15 @@ class ReactorTests(SynchronousTestCase):
         """
         Make a reactor of the test's own.
         """
-        self.reactor = SelectReactor()
+        self.reactor = ServingReactor()
         self.addCleanup(self._closeReactor)
         self.boot = Boot(QueryClient(MemoryBlockingChannel(GreetingPrimary())))
+        self.boot.announce()
         self.primary = ScriptedPrimary()
         self.pump: ChannelPump = connectedChannels(self.primary, self.boot.link)
-        self.boot.reactorInstalled(self.reactor)
+        self.boot.reactorInstalled(
+            self.reactor, Correspondence(self.boot.link, NoHandles(), self.reactor)
+        )
 
     def _closeReactor(self) -> None:
         """
@@ -134,6 +211,28 @@ class ReactorTests(SynchronousTestCase):
         self.reactor.callWhenRunning(self.reactor.stop)
         self.run_()
         self.assertEqual(seen, [False, True])
+
+    def test_askedToLeave(self) -> None:
+        """
+        When the primary asks it to leave, it closes the channel and stops, and
+        does not take that for the primary's end.
+        """
+
+        def ask() -> None:
+            self.primary.callRemote(Leave).addErrback(
+                lambda failure: failure.trap(ChannelClosed)
+            )
+            self.pump.flush()
+
+        self.reactor.callWhenRunning(ask)
+        with capturedLogs() as events:
+            self.run_()
+        self.assertFalse(self.primary.connected)
+        self.assertTrue(self.boot.worker.exitedAfterDisconnect)
+        self.assertNotIn(
+            "the primary is gone; stopping",
+            [event.get("log_format") for event in events],
+        )
 
     def test_primaryLost(self) -> None:
         """

@@ -19,8 +19,9 @@ from zope.interface import implementer
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.descriptors import inodeOf
-from twisted_cluster._wire.toprimary import Running, StartTaking, StopTaking
-from twisted_cluster._wire.toworker import TakeConnections
+from twisted_cluster._wire.serialization import JSONCodec
+from twisted_cluster._wire.toprimary import Leaving, Running, StartTaking, StopTaking
+from twisted_cluster._wire.toworker import Leave, TakeConnections
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster.interfaces import IBorrowedPort
 from twisted_cluster.testing.channels import connectedChannels
@@ -60,6 +61,14 @@ class ScriptedPrimary(Channel):
         Connections are not welcome.
         """
         self.heard.append(("stop", loan))
+        return {}
+
+    @responds(Leaving)
+    def leaving(self) -> dict[str, Any]:
+        """
+        The worker leaves of its own free will.
+        """
+        self.heard.append(("leaving", 0))
         return {}
 
 
@@ -127,7 +136,12 @@ class Hand:
 
     def __init__(self, count: int) -> None:
         self.lost: list[str] = []
-        self.link = PrimaryLink(lambda: self.lost.append("primary"))
+        self.asked: list[str] = []
+        self.link = PrimaryLink(
+            JSONCodec(),
+            lambda: self.asked.append("leave"),
+            lambda: self.lost.append("primary"),
+        )
         self.primary = ScriptedPrimary()
         self.pump = connectedChannels(self.primary, self.link)
         self.clients = [MemoryClient() for _ in range(count)]
@@ -364,6 +378,38 @@ class SayingTests(LinkCase):
         self.hand.link.stopTaking(5)
         self.hand.pump.flush()
         self.assertEqual(self.hand.primary.heard, [("start", 5), ("stop", 5)])
+
+    def test_leaving(self) -> None:
+        """
+        That it leaves is said, and known to the primary, before anything that
+        follows.
+        """
+        said = Deferred.fromCoroutine(self.hand.link.announceLeaving())
+        self.assertNoResult(said)
+        self.hand.pump.flush()
+        self.successResultOf(said)
+        self.assertEqual(self.hand.primary.heard, [("leaving", 0)])
+
+    def test_leavingFromNobody(self) -> None:
+        """
+        A primary that has gone itself need not be told: neither one that is
+        gone already, nor one that goes before it answers.
+        """
+        underway = Deferred.fromCoroutine(self.hand.link.announceLeaving())
+        self.hand.pump.lose()
+        self.successResultOf(underway)
+        late = Deferred.fromCoroutine(self.hand.link.announceLeaving())
+        self.successResultOf(late)
+        self.assertEqual(self.hand.primary.heard, [])
+
+    def test_askedToLeave(self) -> None:
+        """
+        The primary can ask it to leave, and is answered at once.
+        """
+        answered = self.hand.primary.callRemote(Leave)
+        self.hand.pump.flush()
+        self.assertEqual(self.successResultOf(answered), {})
+        self.assertEqual(self.hand.asked, ["leave"])
 
     def test_primaryLost(self) -> None:
         """

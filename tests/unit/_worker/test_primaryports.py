@@ -12,6 +12,7 @@ from tests.unit._worker.test_primarylink import KeepingPort, ScriptedPrimary
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster._wire.toprimary import GiveBack, Listen, listenRequest
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
@@ -79,7 +80,7 @@ class PrimaryPortsTests(DescriptorsCountedTestCase):
         self.primary = AnsweringPrimary(self.original)
         self.channel = MemoryBlockingChannel(self.primary)
         self.stream = ScriptedPrimary()
-        link = PrimaryLink(lambda: None)
+        link = PrimaryLink(JSONCodec(), lambda: None, lambda: None)
         self.pump = connectedChannels(self.stream, link)
         self.ports = PrimaryPorts(QueryClient(self.channel), link)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+from signal import SIGHUP
 from typing import Any
 
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
@@ -43,7 +44,11 @@ class Ends(Channel):
         Answer with another version.
         """
         self.heard.append(wireVersion)
-        return {"wireVersion": wireVersion + 1}
+        return {
+            "wireVersion": wireVersion + 1,
+            "worker": 7,
+            "serialization": "json",
+        }
 
     @responds(Running)
     def running(self) -> dict[str, Any]:
@@ -141,7 +146,10 @@ class ProcessTests(SynchronousTestCase):
         What its worker says has been heard when the method returns.
         """
         process = self.spawn()
-        self.assertEqual(process.worker.announce(3), 4)
+        self.assertEqual(
+            process.worker.announce(3),
+            {"wireVersion": 4, "worker": 7, "serialization": "json"},
+        )
         process.worker.run()
         process.say(b"words", 2)
         self.assertEqual((self.query.heard, self.stream.heard), ([3], ["running"]))
@@ -159,7 +167,8 @@ class ProcessTests(SynchronousTestCase):
         ):
             process = self.spawn()
             process.signalProcess("TERM")
-            self.assertEqual(process.signals, ["TERM"])
+            process.signalProcess(SIGHUP)
+            self.assertEqual(process.signals, ["TERM", "HUP"])
             process.exit(code, signal)
             reason, ended = self.protocol.seen[-2:]
             self.assertIsInstance(reason, kind)

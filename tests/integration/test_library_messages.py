@@ -1,0 +1,67 @@
+"""
+A program that is a cluster by itself: what primary and workers say.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.integration.running import RunningProgram
+
+
+def linesOf(*words: str) -> list[str]:
+    """
+    Run one of the programs in C{applications/library}, which has to end by
+    itself.
+
+    @return: What it and its workers printed.
+    """
+    name, *arguments = words
+    command = [sys.executable, f"library/{name}.py", *arguments]
+    with RunningProgram(command) as program:
+        assert program.waitForExit() == 0, program.log
+        return list(program.log.lines)
+
+
+def test_lastWords() -> None:
+    """
+    Everything that a worker sent before it ended in an orderly way arrives, in
+    order, before its end is told: also if its reactor was stopping, had stopped, or
+    had never run.
+    """
+    lines = linesOf("lastwords")
+    assert sorted(line for line in lines if ": " in line and "order" in line) == [
+        "disconnect: 0, None, all in order: True",
+        "exception: 1, None, all in order: True",
+        "kill: 0, None, all in order: True",
+        "reactor.stop: 0, None, all in order: True",
+        "stopped: 0, None, all in order: True",
+        "stopping: 0, None, all in order: True",
+        "sys.exit: 3, None, all in order: True",
+    ]
+
+
+def test_conversation() -> None:
+    """
+    Either side asks the other, and gives it commands; what fails fails at the
+    side that asked; a broadcast is delivered to every worker.
+    """
+    lines = linesOf("conversing")
+
+    def conversation(who: str) -> list[str]:
+        return [
+            f"{who} asks: 42",
+            f"{who} is told: that makes no sense",
+            f"{who} waits no longer",
+            f"{who} commands: {{'total': 3}}",
+            f"{who} is refused: -2 is negative",
+        ]
+
+    assert sorted(lines) == sorted(
+        [
+            *conversation("primary"),
+            *conversation("worker"),
+            "delivered: [True, True]",
+            "heard: [(1, ['heard', {'for': 'all'}]), (2, ['heard', {'for': 'all'}])]",
+        ]
+    )

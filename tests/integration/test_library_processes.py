@@ -1,0 +1,76 @@
+"""
+A program that is a cluster by itself: its processes, and their streams.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from tests.integration.running import RunningProgram
+from tests.integration.test_library_messages import linesOf
+
+
+def test_streams() -> None:
+    """
+    Pipes to a worker's standard streams lead where they should, one behind them
+    leads both ways, and a number is that descriptor of the primary's.
+    """
+    assert sorted(linesOf("streams")) == [
+        "1 hello back",
+        "2 oops",
+        "4 ping pong",
+        "exited: 2 ended: [0, 1, 2, 4]",
+        "pipes: [True, True, True, False, True]",
+        "straight to the primary's output",
+    ]
+
+
+def test_silent() -> None:
+    """
+    A silent worker has pipes for all three standard streams.
+    """
+    assert sorted(linesOf("streams", "silent")) == [
+        "1 hello back",
+        "2 oops",
+        "exited: 2 ended: [0, 1, 2]",
+        "pipes: [True, True, True]",
+    ]
+
+
+def test_stopping() -> None:
+    """
+    When the primary's reactor stops, its workers end in order before it does,
+    each end is told, and none is started any more, not even by an observer that
+    replaces each that ends; which is not told as a mistake.
+    """
+    lines = linesOf("stopping", "stop")
+    assert sorted(lines) == [
+        "exit 1 0 None",
+        "exit 2 0 None",
+        "fork 1",
+        "fork 2",
+        "the reactor is stopping: no worker is started {}",
+        "worker 1 ended in order",
+        "worker 1 listens",
+        "worker 2 ended in order",
+        "worker 2 listens",
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_signals(number: signal.Signals) -> None:
+    """
+    Whatever signal ends the primary, no worker is left; if it could, the primary
+    has waited for them.
+    """
+    command = [sys.executable, "-u", "library/stopping.py"]
+    with RunningProgram(command) as program:
+        program.waitForLine(r"^worker \d listens$", count=2)
+        program.signal(number)
+        program.process.wait(10)
+        program.assertNoneLeft()
+        ended = program.log.matches("ended in order")
+        assert number is signal.SIGKILL or len(ended) == 2, program.log

@@ -1,0 +1,598 @@
+"""
+Tests of L{twisted_cluster._primary.cluster}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from functools import partial
+from typing import Any
+
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.unit._primary.clusters import ClusterCase, numbered
+from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._wire.lanes import Handle
+from twisted_cluster.errors import ChannelClosed, ConfigurationError
+from twisted_cluster.events import ListeningAddress, WorkerExit
+from twisted_cluster.interfaces import IClusterObserver
+from twisted_cluster.listening import ListenRequest, PortKind
+from twisted_cluster.settings import SchedulingPolicy
+
+TCP = ListenRequest(kind=PortKind.TCP, port=8080)
+ADDRESS = ListeningAddress(address=None, port=8080, addressType=4)
+EVERY = (
+    "setup",
+    "fork",
+    "online",
+    "listening",
+    "message",
+    "disconnect",
+    "exit",
+    "error",
+)
+SETTINGS = {
+    "exec": "site.py",
+    "args": ["--port=80"],
+    "execArgv": [],
+    "silent": False,
+    "serialization": "json",
+}
+
+
+@implementer(IClusterObserver)
+class Observing:
+    """
+    Keeps what it is told.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def tell(self, *what: object) -> None:
+        """
+        Something happened.
+        """
+        self.told.append(tuple(map(numbered, what)))
+
+    def clusterSetUp(self, settings: dict[str, Any]) -> None:
+        """
+        The settings were changed.
+        """
+        self.tell("setup", settings)
+
+    def workerForked(self, worker: Any) -> None:
+        """
+        A worker was started.
+        """
+        self.tell("fork", worker)
+
+    def workerFailed(self, worker: Any, error: Exception) -> None:
+        """
+        A worker's process could not be started.
+        """
+        self.tell("error", worker, error)
+
+    def workerOnline(self, worker: Any) -> None:
+        """
+        A worker's process has come up.
+        """
+        self.tell("online", worker)
+
+    def workerListening(self, worker: Any, address: ListeningAddress) -> None:
+        """
+        A worker listens.
+        """
+        self.tell("listening", worker, address)
+
+    def workerMessage(self, worker: Any, message: object, handle: object) -> None:
+        """
+        A worker sent a message.
+        """
+        self.tell("message", worker, message, handle)
+
+    def workerDisconnected(self, worker: Any) -> None:
+        """
+        A worker's channel is closed.
+        """
+        self.tell("disconnect", worker)
+
+    def workerExited(self, worker: Any, exit: WorkerExit) -> None:
+        """
+        A worker's process has ended.
+        """
+        self.tell("exit", worker, exit.code, exit.signal)
+
+
+class SetupTests(ClusterCase):
+    """
+    How a cluster is set up.
+    """
+
+    def test_before(self) -> None:
+        """
+        Before anything was asked of it, there are no settings and no workers.
+        """
+        self.assertEqual((self.cluster.settings, self.cluster.workers), ({}, {}))
+        self.assertIs(self.cluster.schedulingPolicy, SchedulingPolicy.RR)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_defaults(self) -> None:
+        """
+        If nothing is said, workers run what this process does.
+        """
+        self.cluster.setupPrimary()
+        self.assertEqual(self.cluster.settings, SETTINGS)
+
+    def test_changes(self) -> None:
+        """
+        What is said holds for the workers to come, until something else is.
+        """
+        self.cluster.setupPrimary(exec="other.py")
+        self.cluster.fork()
+        self.cluster.setupPrimary(args=["-v"])
+        self.cluster.fork()
+        self.assertEqual(
+            [process.program.arguments for process in self.spawner.processes],
+            [("other.py", "--port=80"), ("other.py", "-v")],
+        )
+        self.assertEqual(
+            self.cluster.settings, {**SETTINGS, "exec": "other.py", "args": ["-v"]}
+        )
+
+    def test_ownDictionary(self) -> None:
+        """
+        The settings that are shown are the caller's own.
+        """
+        self.cluster.setupPrimary()
+        self.cluster.settings["exec"] = "other.py"
+        self.cluster.settings["args"].append("-v")
+        self.assertEqual(self.cluster.settings, SETTINGS)
+
+    def test_told(self) -> None:
+        """
+        Each change is told in the next turn, as it was, and by a fork too.
+        """
+        self.listen("setup")
+        self.cluster.setupPrimary(args=["1"])
+        self.cluster.setupPrimary(args=["2"])
+        self.assertEqual(self.told, [])
+        self.clock.advance(0)
+        self.cluster.fork()
+        self.clock.advance(0)
+        self.assertEqual(
+            [what for _, what in self.told],
+            [{**SETTINGS, "args": [each]} for each in ("1", "2", "2")],
+        )
+
+    def test_mistake(self) -> None:
+        """
+        What cannot work changes nothing, and is not told.
+        """
+        self.listen("setup")
+        for mistake in ({"workers": 4}, {"args": "-v"}):
+            with self.assertRaises(ConfigurationError):
+                self.cluster.setupPrimary(**mistake)
+        self.clock.advance(0)
+        self.assertEqual((self.cluster.settings, self.told), ({}, []))
+
+    def test_policy(self) -> None:
+        """
+        The policy can be set, as a word too, until there is something that
+        follows it.
+        """
+        self.cluster.schedulingPolicy = SchedulingPolicy.NONE
+        self.cluster.schedulingPolicy = "none"  # type: ignore[assignment]
+        self.assertIs(self.cluster.schedulingPolicy, SchedulingPolicy.NONE)
+        self.cluster.setupPrimary()
+        with self.assertRaisesRegex(ConfigurationError, "before the first"):
+            self.cluster.schedulingPolicy = SchedulingPolicy.RR
+        self.assertIs(self.cluster.schedulingPolicy, SchedulingPolicy.NONE)
+        self.cluster.fork()
+        self.assertEqual(self.surroundings.policies, [SchedulingPolicy.NONE])
+
+    def test_noPolicy(self) -> None:
+        """
+        What is no policy is a mistake.
+        """
+        with self.assertRaisesRegex(ConfigurationError, "'random' is no scheduling"):
+            self.cluster.schedulingPolicy = "random"  # type: ignore[assignment]
+        self.assertIs(self.cluster.schedulingPolicy, SchedulingPolicy.RR)
+
+    def test_firstPolicy(self) -> None:
+        """
+        It may be said from the first.
+        """
+        cluster = Cluster(self.surroundings, self.clock, SchedulingPolicy.NONE)
+        cluster.setupPrimary()
+        self.assertEqual(self.surroundings.policies, [SchedulingPolicy.NONE])
+
+
+class ForkTests(ClusterCase):
+    """
+    How workers are started.
+    """
+
+    def test_fork(self) -> None:
+        """
+        A worker has the next number, and is known from then on; that is told
+        when its starter has it.
+        """
+        self.listen("fork")
+        workers = [self.cluster.fork() for _ in range(2)]
+        self.assertEqual([worker.id for worker in workers], [1, 2])
+        self.assertEqual(self.cluster.workers, dict(enumerate(workers, 1)))
+        self.assertEqual(self.told, [])
+        self.clock.advance(0)
+        self.assertEqual(self.told, [("fork", 1), ("fork", 2)])
+
+    def test_environment(self) -> None:
+        """
+        It can have variables of its own.
+        """
+        self.cluster.fork({"ROLE": "mail"})
+        self.cluster.fork()
+        self.assertEqual(
+            [process.program.environment for process in self.spawner.processes],
+            [{"ROLE": "mail"}, {}],
+        )
+
+    def test_life(self) -> None:
+        """
+        What happens to it is told with the worker, each thing once.
+        """
+        self.listen(*EVERY[1:])
+        _, process = self.forkRunning()
+        process.worker.listen(TCP)
+        self.clock.advance(0)
+        process.worker.sendMessage({"a": 1})
+        process.worker.deliver()
+        process.end(3)
+        self.clock.advance(1)
+        self.assertEqual(
+            self.told,
+            [
+                ("fork", 1),
+                ("online", 1),
+                ("listening", 1, ADDRESS),
+                ("message", 1, {"a": 1}, None),
+                ("disconnect", 1),
+                ("exit", 1, 3, None),
+            ],
+        )
+
+    def test_known(self) -> None:
+        """
+        It is known until its process has ended: when its channel is closed it
+        still is, when its exit is told it is not.
+        """
+        known: list[list[int]] = []
+        for name in ("disconnect", "exit"):
+            self.cluster.on(name, lambda *_: known.append(list(self.cluster.workers)))
+        _, process = self.forkRunning()
+        process.end(signal="SIGKILL")
+        self.assertEqual(known, [[1], []])
+
+    def test_cannotBeStarted(self) -> None:
+        """
+        A process that cannot be started is told as that, then as one that
+        ended, after the start itself.
+        """
+        self.listen(*EVERY[1:])
+        self.spawner.failNext(errno.EAGAIN)
+        worker = self.cluster.fork()
+        self.assertEqual(self.told, [])
+        self.clock.advance(0)
+        error = self.told[1][2]
+        assert isinstance(error, OSError)
+        self.assertEqual(error.errno, errno.EAGAIN)
+        self.assertEqual(
+            self.told,
+            [
+                ("fork", 1),
+                ("error", 1, error),
+                ("disconnect", 1),
+                ("exit", 1, None, None),
+            ],
+        )
+        self.assertEqual(self.cluster.workers, {})
+        self.assertTrue(worker.isDead())
+
+    def test_mistake(self) -> None:
+        """
+        A start that was a mistake is no start, and the next one works.
+        """
+        self.listen("fork", "exit")
+        self.cluster.setupPrimary(exec="")
+        self.assertRaises(ConfigurationError, self.cluster.fork)
+        self.cluster.setupPrimary(exec="site.py")
+
+        def mistaken(*arguments: object) -> None:
+            raise TypeError("an environment with numbers")
+
+        self.patch(self.spawner, "spawn", mistaken)
+        self.assertRaises(TypeError, self.cluster.fork)
+        del self.spawner.spawn
+        self.assertEqual(self.cluster.workers, {})
+        worker, process = self.forkRunning()
+        process.end()
+        self.assertEqual(self.told, [("fork", worker.id), ("exit", worker.id, 0, None)])
+
+
+class MessageTests(ClusterCase):
+    """
+    Messages of workers.
+    """
+
+    def test_order(self) -> None:
+        """
+        The worker's own observers hear of a message first, then observers of
+        the cluster, then those of its event.
+        """
+        heard: list[str] = []
+        observer = Observing()
+        observer.tell = lambda *what: heard.append(f"observer {what[0]}")  # type: ignore[method-assign]
+        worker, process = self.forkRunning()
+        worker.on("message", lambda message, along: heard.append("worker"))
+        self.cluster.on("message", lambda *what: heard.append("cluster"))
+        self.cluster.addObserver(observer)
+        process.worker.sendMessage("hello")
+        process.worker.deliver()
+        self.assertEqual(heard, ["worker", "observer message", "cluster"])
+
+    def test_along(self) -> None:
+        """
+        What came along is told with the message.
+        """
+        self.listen("message")
+        _, process = self.forkRunning()
+        descriptor = self.aDescriptor()
+        process.worker.sendMessage("file", Handle("file", descriptor))
+        process.worker.deliver()
+        [(_, id, message, along)] = self.told
+        self.assertEqual((id, message), (1, "file"))
+        assert isinstance(along, int)
+        self.assertTrue(os.path.sameopenfile(along, descriptor))
+
+    def test_broadcast(self) -> None:
+        """
+        A message to all reaches each worker that there is; which it did not
+        reach is known when all is.
+        """
+        received: list[tuple[int, object]] = []
+
+        def receive(number: int, message: object, handle: Handle | None) -> None:
+            received.append((number, message))
+
+        for _ in range(3):
+            _, process = self.forkRunning()
+            process.worker.receiveMessages(partial(receive, process.workerID))
+        sent = self.cluster.broadcast({"news": 1})
+        first, second, third = self.spawner.processes
+        first.worker.deliver()
+        third.worker.deliver()
+        self.assertNoResult(sent)
+        second.end()
+        outcomes = self.successResultOf(sent)
+        self.assertEqual(received, [(1, {"news": 1}), (3, {"news": 1})])
+        self.assertEqual([good for good, _ in outcomes], [True, False, True])
+        outcomes[1][1].trap(ChannelClosed)
+
+    def test_broadcastToNobody(self) -> None:
+        """
+        Without workers all have it.
+        """
+        self.assertEqual(self.successResultOf(self.cluster.broadcast("news")), [])
+
+
+class ObserverTests(ClusterCase):
+    """
+    Observers that are objects.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make one.
+        """
+        super().setUp()
+        self.observer = Observing()
+        self.cluster.addObserver(self.observer)
+
+    def test_interface(self) -> None:
+        """
+        Only what can be told everything can be one.
+        """
+        verifyObject(IClusterObserver, self.observer)
+        self.assertRaises(TypeError, self.cluster.addObserver, object())
+
+    def test_told(self) -> None:
+        """
+        They are told what the events tell, in the same order.
+        """
+        self.listen(*EVERY)
+        self.spawner.failNext(errno.EAGAIN)
+        self.cluster.fork()
+        _, process = self.forkRunning()
+        process.worker.listen(TCP)
+        self.clock.advance(0)
+        process.worker.sendMessage("hello")
+        process.worker.deliver()
+        process.end()
+        self.assertEqual(self.observer.told, self.told)
+        self.assertEqual({str(what[0]) for what in self.told}, set(EVERY))
+
+    def test_removed(self) -> None:
+        """
+        One that was taken off is told nothing any more.
+        """
+        _, process = self.forkRunning()
+        self.cluster.removeObserver(self.observer)
+        before = list(self.observer.told)
+        process.end()
+        self.assertEqual(self.observer.told, before)
+
+    def test_failing(self) -> None:
+        """
+        One that fails harms nobody.
+        """
+
+        def fail(*what: object) -> None:
+            raise ValueError("a mistake")
+
+        self.listen("exit")
+        last = Observing()
+        self.cluster.addObserver(last)
+        _, process = self.forkRunning()
+        self.observer.tell = fail  # type: ignore[method-assign]
+        process.end()
+        self.assertEqual(last.told[-1], ("exit", 1, 0, None))
+        self.assertEqual(self.told, [("exit", 1, 0, None)])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
+
+class DisconnectTests(ClusterCase):
+    """
+    How a cluster ends.
+    """
+
+    def asked(self) -> list[int]:
+        """
+        How often each worker was asked to leave.
+        """
+        for process in self.spawner.living:
+            process.worker.deliver()
+        return [process.worker.timesAskedToLeave for process in self.spawner.processes]
+
+    def test_disconnect(self) -> None:
+        """
+        Every worker is asked to leave; when the last has ended, and everybody
+        has been told, the ports are closed and it is done.
+        """
+        self.listen("exit")
+        processes = [self.forkRunning()[1] for _ in range(2)]
+        for process in processes:
+            process.worker.serve(TCP)
+        done = self.cluster.disconnect()
+        done.addCallback(lambda _: self.told.append(("done",)))
+        self.assertEqual(self.asked(), [1, 1])
+        processes[0].end()
+        processes[1].loseChannels()
+        self.clock.advance(1)
+        self.assertEqual(len(self.opener.openPorts), 1)
+        self.assertEqual(self.told, [("exit", 1, 0, None)])
+        processes[1].exit()
+        self.assertEqual(len(self.told), 2)
+        self.clock.advance(0)
+        self.assertEqual(self.told[2:], [("done",)])
+        self.assertEqual(self.opener.openPorts, [])
+
+    def test_nobody(self) -> None:
+        """
+        Without workers it is done in the next turn, not before: whether there
+        ever were any or not.
+        """
+        for prepare in (lambda: None, self.cluster.setupPrimary):
+            prepare()
+            done = self.cluster.disconnect()
+            self.assertNoResult(done)
+            self.clock.advance(0)
+            self.clock.advance(0)
+            self.assertIsNone(self.successResultOf(done))
+
+    def test_callback(self) -> None:
+        """
+        Whoever likes callbacks better is called then.
+        """
+        called: list[str] = []
+        _, process = self.forkRunning()
+        done = self.cluster.disconnect(lambda: called.append("done"))
+        process.end()
+        self.assertEqual(called, [])
+        self.clock.pump([0, 0])
+        self.assertEqual(called, ["done"])
+        self.assertIsNone(self.successResultOf(done))
+
+    def test_gone(self) -> None:
+        """
+        A worker that cannot be asked any more is only waited for.
+        """
+        _, process = self.forkRunning()
+        process.loseChannels()
+        done = self.cluster.disconnect()
+        self.clock.pump([0, 0])
+        self.assertNoResult(done)
+        process.exit()
+        self.clock.pump([0, 0])
+        self.successResultOf(done)
+
+    def test_cannotBeStarted(self) -> None:
+        """
+        Nor is one in the way that is just known not to have started.
+        """
+        self.spawner.failNext(errno.EAGAIN)
+        self.cluster.fork()
+        done = self.cluster.disconnect()
+        self.clock.pump([0, 0, 0])
+        self.successResultOf(done)
+
+    def test_startedAgain(self) -> None:
+        """
+        Ports stay open if somebody has started workers again meanwhile; those
+        are not waited for.
+        """
+        _, process = self.forkRunning()
+        process.worker.serve(TCP)
+        done = self.cluster.disconnect()
+        process.end()
+        _, successor = self.forkRunning()
+        self.clock.pump([0, 0])
+        self.successResultOf(done)
+        self.assertEqual(len(self.opener.openPorts), 1)
+        self.assertEqual(self.asked(), [0, 0])
+        again = self.cluster.disconnect()
+        successor.end()
+        self.clock.pump([0, 0])
+        self.successResultOf(again)
+        self.assertEqual(self.opener.openPorts, [])
+
+    def test_twice(self) -> None:
+        """
+        Asking twice asks nobody twice; both are told.
+        """
+        _, process = self.forkRunning()
+        both = [self.cluster.disconnect(), self.cluster.disconnect()]
+        self.assertEqual(self.asked(), [1])
+        process.end()
+        self.clock.pump([0, 0])
+        for done in both:
+            self.successResultOf(done)
+
+    def test_portsStay(self) -> None:
+        """
+        Ports of workers that crash stay open for their successors.
+        """
+        _, process = self.forkRunning()
+        process.worker.serve(TCP)
+        process.end(1)
+        self.assertEqual(len(self.opener.openPorts), 1)
+
+
+class SilentTests(ClusterCase):
+    """
+    What a cluster does not tell.
+    """
+
+    def test_running(self) -> None:
+        """
+        That a program's reactor runs is nothing that Node knows.
+        """
+        self.listen(*EVERY)
+        _, process = self.fork()
+        self.clock.advance(0)
+        process.worker.announce()
+        before = list(self.told)
+        process.worker.run()
+        self.clock.advance(0)
+        self.assertEqual(self.told, before)

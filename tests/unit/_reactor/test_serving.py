@@ -1,0 +1,386 @@
+"""
+Tests of L{twisted_cluster._reactor.serving}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.tcp import Server
+from twisted.internet.unix import Server as UNIXServer
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.unit.realreactor import RealReactorTestCase
+from twisted_cluster._reactor.serving import (
+    Conversation,
+    ServedTCPConnection,
+    ServedUNIXConnection,
+    Serving,
+)
+from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.interfaces import IServing
+
+
+class Turning:
+    """
+    As much of a reactor as is looked at.
+
+    @ivar readers: What it reads.
+    @ivar writers: What it writes.
+    @ivar calls: What was asked of it.
+    """
+
+    def __init__(self) -> None:
+        self._internalReaders: set[object] = {"waker"}
+        self.readers: list[object] = ["waker"]
+        self.writers: list[object] = []
+        self.later: list[Any] = []
+        self.calls: list[tuple[Any, ...]] = []
+
+    def getReaders(self) -> list[object]:
+        """
+        What it reads.
+        """
+        return self.readers
+
+    def getWriters(self) -> list[object]:
+        """
+        What it writes.
+        """
+        return self.writers
+
+    def callLater(self, delay: float, call: Any) -> None:
+        """
+        Keep it for L{turn}.
+        """
+        assert delay == 0
+        self.later.append(call)
+
+    def turn(self) -> None:
+        """
+        Call what was to be called later.
+        """
+        later, self.later = self.later, []
+        for call in later:
+            call()
+
+    def listenOnDescriptor(self, *arguments: Any) -> str:
+        """
+        Keep it.
+        """
+        self.calls.append(arguments)
+        return "stream port"
+
+    def receiveOnDescriptor(self, *arguments: Any) -> str:
+        """
+        Keep it.
+        """
+        self.calls.append(arguments)
+        return "datagram port"
+
+
+class OpenPort:
+    """
+    A port whose end takes as long as the test wants.
+
+    @ivar closed: Fires when it is closed.
+    @ivar limit: How many connections it serves.
+    """
+
+    def __init__(self) -> None:
+        self.closed: Deferred[None] = Deferred()
+        self.limit = 0
+
+    def stopListening(self) -> Deferred[None]:
+        """
+        Close.
+        """
+        return self.closed
+
+    def limitConnections(self, limit: int) -> None:
+        """
+        Keep it.
+        """
+        self.limit = limit
+
+
+class FailingPort:
+    """
+    A port that cannot be closed, and knows no connections.
+    """
+
+    def stopListening(self) -> Deferred[None]:
+        """
+        Fail.
+        """
+        return fail(ZeroDivisionError())
+
+
+class ServingTests(SynchronousTestCase):
+    """
+    Tests of L{Serving}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make one.
+        """
+        self.reactor = Turning()
+        self.serving = Serving(self.reactor)
+
+    def test_interface(self) -> None:
+        """
+        It is what a leaving worker asks.
+        """
+        verifyObject(IServing, self.serving)
+
+    def test_closePorts(self) -> None:
+        """
+        All ports are closed when the last one is; one that fails is passed over.
+        """
+        self.successResultOf(self.serving.closePorts())
+        port = OpenPort()
+        self.serving.ports |= {port, FailingPort()}
+        closed = self.serving.closePorts()
+        self.assertNoResult(closed)
+        port.closed.callback(None)
+        self.assertIsNone(self.successResultOf(closed))
+
+    def test_served(self) -> None:
+        """
+        Clients are served when the last connection is closed; asked before or
+        after.
+        """
+        first, second = object(), object()
+        self.serving.connectionMade(first)
+        self.serving.connectionLost(first)
+        self.serving.connectionMade(first)
+        self.serving.connectionMade(second)
+        early = self.serving.whenServed()
+        self.serving.connectionLost(second)
+        self.assertNoResult(early)
+        self.serving.connectionLost(first)
+        self.successResultOf(early)
+        self.successResultOf(self.serving.whenServed())
+
+    def test_nobodyToServe(self) -> None:
+        """
+        Without clients it is so at once.
+        """
+        self.successResultOf(self.serving.whenServed())
+
+    def test_idle(self) -> None:
+        """
+        It is idle when the reactor waits for nothing but what is its own, at
+        the end of a turn.
+        """
+        self.reactor.readers.append("outgoing")
+        idle = self.serving.whenIdle()
+        self.reactor.readers.remove("outgoing")
+        self.serving.descriptorRemoved()
+        self.reactor.writers.append("outgoing")
+        self.reactor.turn()
+        self.assertNoResult(idle)
+        self.reactor.writers.remove("outgoing")
+        self.serving.descriptorRemoved()
+        self.assertNoResult(idle)
+        self.reactor.turn()
+        self.successResultOf(idle)
+        self.successResultOf(self.serving.whenIdle())
+
+    def test_idleAtOnce(self) -> None:
+        """
+        That may be so already.
+        """
+        self.successResultOf(self.serving.whenIdle())
+
+    def test_nobodyAsks(self) -> None:
+        """
+        While nobody asks whether it is idle, nobody looks.
+        """
+        self.serving.descriptorRemoved()
+        self.assertEqual(self.reactor.later, [])
+
+    def test_conversation(self) -> None:
+        """
+        Inside a conversation, also one in another, it is in conversation; an
+        exception ends it, too.
+        """
+        seen = [self.serving.inConversation]
+        with contextlib.suppress(ZeroDivisionError), Conversation(self.serving):
+            with self.serving.owning():
+                seen.append(self.serving.inConversation)
+            seen.append(self.serving.inConversation)
+            raise ZeroDivisionError
+        seen.append(self.serving.inConversation)
+        self.assertEqual(seen, [False, True, True, False])
+
+    def test_ipv6Only(self) -> None:
+        """
+        The same for ports that leave IPv4 alone.
+        """
+        seen = [self.serving.ipv6Only]
+        with contextlib.suppress(ZeroDivisionError), self.serving.onIPv6Only():
+            with self.serving.onIPv6Only():
+                seen.append(self.serving.ipv6Only)
+            seen.append(self.serving.ipv6Only)
+            raise ZeroDivisionError
+        seen.append(self.serving.ipv6Only)
+        self.assertEqual(seen, [False, True, True, False])
+
+    def test_adopt(self) -> None:
+        """
+        The primary's sockets are the reactor's matter.
+        """
+        factory = Factory()
+        self.assertEqual(
+            [
+                cast(Any, self.serving.adoptStreamPort(3, socket.AF_INET, factory)),
+                cast(Any, self.serving.adoptDatagramPort(4, socket.AF_INET, None, 99)),
+            ],
+            ["stream port", "datagram port"],
+        )
+        self.assertEqual(
+            self.reactor.calls,
+            [(3, socket.AF_INET, factory), (4, socket.AF_INET, None, 99)],
+        )
+
+    def test_limit(self) -> None:
+        """
+        An open port with connections can be limited, and no other.
+        """
+        port, failing = OpenPort(), FailingPort()
+        self.serving.ports |= {port, failing}
+        self.serving.limitConnections(port, 3)
+        self.assertEqual(port.limit, 3)
+        for other, limit in ((OpenPort(), 3), (failing, 3), (port, -1)):
+            self.assertRaises(
+                ConfigurationError, self.serving.limitConnections, other, limit
+            )
+        self.assertEqual(port.limit, 3)
+
+
+class Listening(Protocol):
+    """
+    Keeps whether it heard in a conversation.
+    """
+
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
+        self.heard: list[tuple[bytes, bool]] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Keep it.
+        """
+        self.heard.append((data, self.serving.inConversation))
+
+
+class Failing(Protocol):
+    """
+    Cannot take its own end.
+    """
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """
+        Fail.
+        """
+        raise ZeroDivisionError
+
+
+class CountingPort:
+    """
+    A port that counts its connections.
+
+    @ivar count: How many are open.
+    """
+
+    _realPortNumber = 0
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def connectionMade(self) -> None:
+        """
+        One more.
+        """
+        self.count += 1
+
+    def connectionServed(self) -> None:
+        """
+        One less.
+        """
+        self.count -= 1
+
+
+class ServedConnectionTests(RealReactorTestCase):
+    """
+    Tests of L{ServedTCPConnection} and L{ServedUNIXConnection}.
+    """
+
+    def serve(self, kind: Any, protocol: Protocol) -> tuple[Any, socket.socket]:
+        """
+        Serve a client.
+
+        @return: The connection, and the client's end.
+        """
+        reactor: Any = self.reactor
+        reactor.serving = self.serving
+        ours, theirs = self.socketPair()
+        ours.setblocking(False)
+        address: Any = ("127.0.0.1", 1) if kind is ServedTCPConnection else ""
+        connection = kind(ours, protocol, address, self.port, 0, reactor)
+        protocol.makeConnection(connection)
+        return connection, theirs
+
+    def setUp(self) -> None:
+        """
+        Know what is served.
+        """
+        super().setUp()
+        self.serving = Serving(self.reactor)
+        self.port = CountingPort()
+
+    def test_conversation(self) -> None:
+        """
+        What a client says is heard in a conversation; its connection is counted
+        until it is closed, here and by its port.
+        """
+        self.converse(ServedTCPConnection, Server)
+        self.converse(ServedUNIXConnection, UNIXServer)
+
+    def converse(self, kind: Any, base: Any) -> None:
+        """
+        Serve a client from beginning to end.
+        """
+        self.assertTrue(issubclass(kind, base))
+        protocol = Listening(self.serving)
+        connection, client = self.serve(kind, protocol)
+        self.assertEqual(self.serving.connections, {connection})
+        self.assertEqual(self.port.count, 1)
+        client.send(b"hello")
+        self.turnUntil(lambda: protocol.heard)
+        self.assertEqual(protocol.heard, [(b"hello", True)])
+        self.assertFalse(self.serving.inConversation)
+        client.close()
+        self.turnUntil(lambda: not self.serving.connections)
+        self.assertEqual(self.port.count, 0)
+
+    def test_failingProtocol(self) -> None:
+        """
+        A connection whose protocol fails at its end is over all the same.
+        """
+        connection, _ = self.serve(ServedTCPConnection, Failing())
+        served = self.serving.whenServed()
+        self.assertRaises(
+            ZeroDivisionError, connection.connectionLost, Failure(ConnectionDone())
+        )
+        self.successResultOf(served)
+        self.assertEqual(self.port.count, 0)

@@ -1,0 +1,130 @@
+"""
+Tests of L{twisted_cluster._run.facade}.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+import twisted_cluster
+from twisted_cluster._primary.worker import Worker
+from twisted_cluster._run import library, role
+from twisted_cluster._run.facade import ClusterModule
+from twisted_cluster._run.library import Cluster
+from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.settings import SchedulingPolicy
+
+
+class StoppableClock(Clock):
+    """
+    As much of a reactor as a cluster without workers needs.
+    """
+
+    def addSystemEventTrigger(self, *arguments: Any) -> None:
+        """
+        It does not stop.
+        """
+
+
+class ModuleTests(SynchronousTestCase):
+    """
+    Tests of L{ClusterModule}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make one, with a reactor that is not the global one.
+        """
+        self.clock = StoppableClock()
+        self.module: Any = ClusterModule("cluster")
+        self.patch(library, "Cluster", lambda: Cluster(self.clock))
+
+    def test_package(self) -> None:
+        """
+        The package is such a module.
+        """
+        self.assertIsInstance(twisted_cluster, ClusterModule)
+        self.assertIs(twisted_cluster.SCHED_RR, SchedulingPolicy.RR)
+        self.assertIs(twisted_cluster.SCHED_NONE, SchedulingPolicy.NONE)
+
+    def test_primary(self) -> None:
+        """
+        A process that no primary started is one itself, and looking at it sets
+        nothing up.
+        """
+        self.assertTrue(self.module.isPrimary)
+        self.assertTrue(self.module.isMaster)
+        self.assertFalse(self.module.isWorker)
+        self.assertIsNone(self.module.worker)
+        self.assertEqual(self.module.workers, {})
+        self.assertEqual(self.module.settings, {})
+        self.assertIsNone(self.module._cluster)
+
+    def test_worker(self) -> None:
+        """
+        In a worker, there is the worker, and nothing of a primary's can be done.
+        """
+        worker: Any = type("W", (), {"id": 7})()
+        self.patch(role, "thisWorker", worker)
+        self.assertFalse(self.module.isPrimary)
+        self.assertFalse(self.module.isMaster)
+        self.assertTrue(self.module.isWorker)
+        self.assertIs(self.module.worker, worker)
+        self.assertEqual(self.module.workers, {})
+        self.assertEqual(self.module.settings, {})
+        problem = self.assertRaises(ConfigurationError, lambda: self.module.fork)
+        self.assertEqual(str(problem), "fork is for primaries, and this is worker 7")
+
+    def test_setup(self) -> None:
+        """
+        By either name, the settings are the process's own cluster's.
+        """
+        told: list[dict[str, Any]] = []
+        self.module.on("setup", told.append)
+        self.module.setupPrimary(exec="one.py")
+        self.module.setupMaster(args=["x"])
+        self.assertEqual(self.module.settings["exec"], "one.py")
+        self.assertEqual(self.module.settings["args"], ["x"])
+        self.clock.advance(0)
+        self.assertEqual(
+            [settings["args"] for settings in told], [told[0]["args"], ["x"]]
+        )
+        self.assertEqual(self.module.workers, {})
+
+    def test_policy(self) -> None:
+        """
+        The policy can be chosen until the first setup, and no later.
+        """
+        self.assertIs(self.module.schedulingPolicy, SchedulingPolicy.RR)
+        self.module.schedulingPolicy = SchedulingPolicy.NONE
+        self.assertIs(self.module.schedulingPolicy, SchedulingPolicy.NONE)
+        self.module.setupPrimary()
+        with self.assertRaises(ConfigurationError):
+            self.module.schedulingPolicy = SchedulingPolicy.RR
+        self.assertIs(self.module.schedulingPolicy, SchedulingPolicy.NONE)
+
+    def test_classes(self) -> None:
+        """
+        The classes are there, for programs that want no module's state.
+        """
+        self.assertIs(self.module.Cluster, library.Cluster)
+        self.assertIs(self.module.Worker, Worker)
+
+    def test_unknown(self) -> None:
+        """
+        What there is not is told as of any module.
+        """
+        problem = self.assertRaises(AttributeError, lambda: self.module.spoon)
+        self.assertEqual(str(problem), "module 'cluster' has no attribute 'spoon'")
+
+    def test_oneCluster(self) -> None:
+        """
+        There is one cluster behind all of it.
+        """
+        self.assertEqual(
+            cast(Any, self.module.fork).__self__,
+            cast(Any, self.module.broadcast).__self__,
+        )

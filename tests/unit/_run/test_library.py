@@ -1,0 +1,266 @@
+"""
+Tests of L{twisted_cluster._run.library}.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_cluster._run import library
+from twisted_cluster._run.library import Cluster, policyFromEnvironment
+from twisted_cluster._run.orders import ProgramKind, WorkerOrders
+from twisted_cluster.errors import ClusterStopping, ConfigurationError
+from twisted_cluster.settings import (
+    PrimarySettings,
+    SchedulingPolicy,
+    SupervisionSettings,
+    WorkerProgram,
+)
+from twisted_cluster.testing.processes import MemorySpawner
+
+
+class StoppingClock(Clock):
+    """
+    A reactor that can be stopped.
+
+    @ivar triggers: What is to be called before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.triggers: list[Any] = []
+
+    def addSystemEventTrigger(self, phase: str, event: str, call: Any) -> None:
+        """
+        Keep it.
+        """
+        assert (phase, event) == ("before", "shutdown")
+        self.triggers.append(call)
+
+    def stop(self) -> Deferred[Any]:
+        """
+        Begin to stop.
+
+        @return: What the only trigger returned.
+        """
+        [trigger] = self.triggers
+        stopped: Deferred[Any] = trigger()
+        return stopped
+
+
+class ClusterTests(SynchronousTestCase):
+    """
+    Tests of L{Cluster}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start processes in memory.
+        """
+        self.clock = StoppingClock()
+        self.spawner = MemorySpawner()
+        self.addCleanup(self.spawner.close)
+        self.patch(library, "Spawner", lambda *_: self.spawner)
+
+    def cluster(self, **settings: Any) -> Cluster:
+        """
+        Make one.
+        """
+        return Cluster(self.clock, exec="site.py", **settings)
+
+    def program(self, **settings: Any) -> WorkerProgram:
+        """
+        What a worker is to run.
+        """
+        self.cluster(**settings).fork()
+        return self.spawner.processes[-1].program
+
+    def orders(self, program: WorkerProgram) -> WorkerOrders:
+        """
+        What a worker's command line says to run.
+        """
+        words = program.arguments[program.arguments.index("-m") + 2 :]
+        return WorkerOrders.fromWords(words)
+
+    def test_script(self) -> None:
+        """
+        A script is run by its whole path, with its arguments and those of the
+        interpreter, in the primary's surroundings.
+        """
+        program = self.program(args=["--port", "80"], execArgv=["-X", "dev"])
+        self.assertEqual(
+            program.arguments[:4], ("-X", "dev", "-m", library.CHILD_MODULE)
+        )
+        orders = self.orders(program)
+        self.assertIs(orders.kind, ProgramKind.SCRIPT)
+        self.assertEqual(orders.program, (os.path.abspath("site.py"), "--port", "80"))
+        self.assertEqual(program.environment["PATH"], os.environ["PATH"])
+        self.assertEqual(program.stdio, ("inherit",) * 3)
+        self.assertEqual(program.serialization, "json")
+
+    def test_module(self) -> None:
+        """
+        A module is run by its name.
+        """
+        cluster = Cluster(self.clock, exec="-m site.server", args=["x"])
+        cluster.fork()
+        orders = self.orders(self.spawner.processes[-1].program)
+        self.assertIs(orders.kind, ProgramKind.MODULE)
+        self.assertEqual(orders.program, ("site.server", "x"))
+
+    def test_surroundings(self) -> None:
+        """
+        Everything that is set reaches the process.
+        """
+        program = self.program(
+            cwd="/", uid=5, gid=6, silent=True, serialization="advanced"
+        )
+        self.assertEqual((program.cwd, program.uid, program.gid), ("/", 5, 6))
+        self.assertEqual(program.stdio, ("pipe",) * 3)
+        self.assertEqual(program.serialization, "advanced")
+
+    def test_environment(self) -> None:
+        """
+        A worker has what is added for it, over the primary's.
+        """
+        cluster = self.cluster()
+        cluster.fork({"PATH": "/nowhere", "WORKER": "one"})
+        cluster.fork()
+        first, second = (process.program for process in self.spawner.processes)
+        self.assertEqual(first.environment["PATH"], "/nowhere")
+        self.assertEqual(first.environment["WORKER"], "one")
+        self.assertNotIn("WORKER", second.environment)
+
+    def main(self, **attributes: Any) -> PrimarySettings:
+        """
+        The settings of a process whose main module has these attributes.
+        """
+        main = ModuleType("__main__")
+        for name, value in attributes.items():
+            setattr(main, name, value)
+        self.patch(sys, "modules", {**sys.modules, "__main__": main})
+        self.patch(sys, "argv", ["given.py", "a", "b"])
+        return Cluster(self.clock)._surroundings.defaults()
+
+    def test_sameScript(self) -> None:
+        """
+        By default, it is the program that runs now.
+        """
+        settings = self.main(__file__="/srv/site.py", __spec__=None)
+        self.assertEqual(settings.exec, "/srv/site.py")
+        self.assertEqual(settings.args, ("a", "b"))
+
+    def test_sameModule(self) -> None:
+        """
+        That may be a module, or a package.
+        """
+        for name in ("site.server", "site.server.__main__"):
+            spec = type("Spec", (), {"name": name})()
+            self.assertEqual(self.main(__spec__=spec).exec, "-m site.server")
+
+    def test_noProgram(self) -> None:
+        """
+        In an interpreter without a program there is nothing to run again.
+        """
+        cluster = Cluster(self.clock, exec="")
+        problem = self.assertRaises(ConfigurationError, cluster.fork)
+        self.assertIn("setupPrimary(exec=...)", str(problem))
+
+    def test_several(self) -> None:
+        """
+        Two clusters know nothing of each other.
+        """
+        first, second = self.cluster(args=["1"]), self.cluster(args=["2"])
+        first.fork()
+        self.assertEqual((len(first.workers), len(second.workers)), (1, 0))
+        self.assertEqual(second.settings["args"], ["2"])
+
+    def test_globalReactor(self) -> None:
+        """
+        Without another one it is on the global reactor.
+        """
+        import twisted.internet.reactor
+
+        self.patch(twisted.internet, "reactor", self.clock)
+        Cluster()
+        self.assertEqual(len(self.clock.triggers), 1)
+
+    def test_policy(self) -> None:
+        """
+        The policy is what is said, or what the environment says.
+        """
+        self.patch(os, "environ", {"TWISTED_CLUSTER_SCHED_POLICY": "none"})
+        self.assertIs(Cluster(self.clock).schedulingPolicy, SchedulingPolicy.NONE)
+        said = Cluster(self.clock, schedulingPolicy="rr")
+        self.assertIs(said.schedulingPolicy, SchedulingPolicy.RR)
+
+    def test_policyFromEnvironment(self) -> None:
+        """
+        The environment names one of two, or nothing.
+        """
+        name = "TWISTED_CLUSTER_SCHED_POLICY"
+        for value, policy in (
+            ({}, SchedulingPolicy.RR),
+            ({name: ""}, SchedulingPolicy.RR),
+            ({name: "rr"}, SchedulingPolicy.RR),
+            ({name: "none"}, SchedulingPolicy.NONE),
+        ):
+            self.assertIs(policyFromEnvironment(value), policy)
+        problem = self.assertRaises(
+            ConfigurationError, policyFromEnvironment, {name: "fair"}
+        )
+        self.assertIn("'fair'", str(problem))
+
+    def test_stop(self) -> None:
+        """
+        The reactor's end waits for that of the workers, which are asked for it;
+        none is started any more, and that an observer tries is no mistake.
+        """
+        cluster = self.cluster()
+        cluster.fork(), cluster.fork()
+        cluster.on("exit", lambda *_: cluster.fork())
+        with capturedLogs() as events:
+            stopped = self.clock.stop()
+            for process in self.spawner.processes:
+                self.assertEqual(process.signals, ["TERM"])
+                self.assertNoResult(stopped)
+                process.end()
+            self.successResultOf(stopped)
+        self.assertEqual(events, [])
+        self.assertEqual(len(self.spawner.processes), 2)
+        self.assertRaises(ClusterStopping, cluster.fork)
+        # Only what the cluster tells later is left to do.
+        self.clock.advance(1000)
+        self.assertEqual(self.spawner.processes[0].signals, ["TERM"])
+
+    def test_stopHanging(self) -> None:
+        """
+        A worker that takes too long is killed.
+        """
+        cluster = self.cluster(supervision=SupervisionSettings(killTime=3))
+        cluster.fork()
+        stopped = self.clock.stop()
+        [process] = self.spawner.processes
+        self.clock.advance(2.9)
+        self.assertEqual(process.signals, ["TERM"])
+        self.clock.advance(0.2)
+        self.assertEqual(process.signals, ["TERM", "KILL"])
+        self.assertNoResult(stopped)
+        process.end(signal="SIGKILL")
+        self.successResultOf(stopped)
+
+    def test_stopAlone(self) -> None:
+        """
+        Without workers there is nothing to wait for.
+        """
+        self.cluster()
+        self.successResultOf(self.clock.stop())
+        self.assertFalse(self.clock.getDelayedCalls()[1:])

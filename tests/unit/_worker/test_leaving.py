@@ -1,0 +1,209 @@
+"""
+Tests of L{twisted_cluster._worker.leaving}.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit._worker.departures import HearingPrimary, ServingInSteps
+from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.serialization import JSONCodec
+from twisted_cluster._worker.leaving import Leaving
+from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster.errors import ChannelClosed
+from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedChannels
+
+
+class LeavingTests(SynchronousTestCase):
+    """
+    Tests of L{Leaving}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a worker that is able to leave.
+        """
+        self.stops: list[str] = []
+        self.primary = HearingPrimary()
+        self.primary.listen()
+        self.link = PrimaryLink(
+            # The two know each other.
+            JSONCodec(),
+            lambda: None,
+            lambda: self.leaving.channelLost(),  # noqa: PLW0108
+        )
+        query = QueryClient(MemoryBlockingChannel(Channel()))
+        self.ports = PrimaryPorts(query, self.link)
+        self.leaving = Leaving(self.ports, self.link, lambda: self.stops.append("stop"))
+        self.serving = ServingInSteps()
+        self.pump = connectedChannels(self.primary, self.link)
+
+    def test_order(self) -> None:
+        """
+        It closes its ports, finishes with its clients, tells the primary, closes
+        the channel when all that it said is heard, and stops when nothing keeps
+        it any more.
+        """
+        left = self.leaving.leave(self.serving, announced=False)
+        self.assertTrue(self.leaving.begun)
+        self.assertTrue(self.ports.leaving)
+        self.assertEqual(list(self.serving.waitedFor), ["ports"])
+        self.serving.over("ports")
+        self.assertEqual(list(self.serving.waitedFor), ["ports", "served"])
+        self.link.sendMessage("good bye")
+        self.pump.flush()
+        self.assertTrue(self.link.connected)
+        self.serving.over("served")
+        self.link.sendMessage("for ever")
+        self.assertNoResult(left)
+        self.pump.flush()
+        self.assertEqual(self.primary.heard, ["good bye", "leaving", "for ever"])
+        self.successResultOf(left)
+        self.assertFalse(self.primary.connected)
+        self.assertEqual(self.stops, [])
+        self.serving.over("idle")
+        self.assertEqual(self.stops, ["stop"])
+
+    def test_asked(self) -> None:
+        """
+        A primary that asked need not be told.
+        """
+        left = self.leaving.leave(self.serving, announced=True)
+        self.serving.over("ports")
+        self.serving.over("served")
+        self.pump.flush()
+        self.successResultOf(left)
+        self.assertEqual(self.primary.heard, [])
+
+    def test_undelivered(self) -> None:
+        """
+        The channel stays open while the primary has not taken a message.
+        """
+        deaf = HearingPrimary()
+        self.link = PrimaryLink(
+            # The two know each other.
+            JSONCodec(),
+            lambda: None,
+            lambda: self.leaving.channelLost(),  # noqa: PLW0108
+        )
+        self.leaving = Leaving(self.ports, self.link, lambda: self.stops.append("stop"))
+        pump = connectedChannels(deaf, self.link)
+        self.link.sendMessage("hear me")
+        left = self.leaving.leave(self.serving, announced=True)
+        self.serving.over("ports")
+        self.serving.over("served")
+        pump.flush()
+        self.assertNoResult(left)
+        deaf.listen()
+        pump.flush()
+        self.successResultOf(left)
+        self.assertEqual(deaf.heard, ["hear me"])
+
+    def test_twice(self) -> None:
+        """
+        Asked twice, it goes once; both learn when the channel is closed.
+        """
+        first = self.leaving.leave(self.serving, announced=True)
+        second = self.leaving.leave(self.serving, announced=False)
+        for step in ("ports", "served"):
+            self.serving.over(step)
+        self.pump.flush()
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.serving.over("idle")
+        self.assertEqual(self.stops, ["stop"])
+
+    def test_lost(self) -> None:
+        """
+        A channel that is lost meanwhile is one that is closed: it finishes with
+        its clients, and stops.  What was not delivered failed with its own
+        Deferred, and nothing is logged.
+        """
+        with capturedLogs() as events:
+            sent = self.link.sendMessage("lost")
+            left = self.leaving.leave(self.serving, announced=False)
+            self.pump.lose()
+            self.failureResultOf(sent, ChannelClosed)
+            self.successResultOf(left)
+            for step in ("ports", "served", "idle"):
+                self.assertEqual(self.stops, [])
+                self.serving.over(step)
+        self.assertEqual(self.stops, ["stop"])
+        self.assertEqual(events, [])
+
+    def test_lostAtTheEnd(self) -> None:
+        """
+        The same if it is lost when only the last words were missing.
+        """
+        sent = self.link.sendMessage("lost")
+        self.leaving.leave(self.serving, announced=True)
+        self.serving.over("ports")
+        self.serving.over("served")
+        self.pump.lose()
+        self.failureResultOf(sent, ChannelClosed)
+        self.serving.over("idle")
+        self.assertEqual(self.stops, ["stop"])
+
+    def test_failure(self) -> None:
+        """
+        A mistake on the way is logged.
+        """
+        with capturedLogs() as events:
+            self.leaving.leave(self.serving, announced=True)
+            self.serving.waitedFor["ports"].errback(ZeroDivisionError())
+        [event] = events
+        self.assertEqual(event["log_format"], "could not leave in order")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_hurry(self) -> None:
+        """
+        In a hurry it waits for its messages, but not for its clients.
+        """
+        self.link.sendMessage("quick")
+        self.leaving.hurry()
+        self.assertTrue(self.leaving.begun)
+        self.assertTrue(self.ports.leaving)
+        self.pump.flush()
+        self.assertEqual(self.primary.heard, ["quick", "leaving"])
+        self.assertFalse(self.primary.connected)
+        self.assertEqual(self.stops, ["stop"])
+        self.assertEqual(self.serving.waitedFor, {})
+
+    def test_hurryAfterAll(self) -> None:
+        """
+        One that leaves can still be hurried.
+        """
+        left = self.leaving.leave(self.serving, announced=True)
+        self.leaving.hurry()
+        self.pump.flush()
+        self.successResultOf(left)
+        self.assertEqual(self.stops, ["stop"])
+
+    def test_hurryAlone(self) -> None:
+        """
+        Without a channel there is nobody to wait for.
+        """
+        self.pump.lose()
+        self.leaving.hurry()
+        self.assertEqual(self.stops, ["stop"])
+
+    def test_hurryFailing(self) -> None:
+        """
+        A mistake in a hurry is logged.
+        """
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        self.leaving = Leaving(self.ports, self.link, fail)
+        self.pump.lose()
+        self.leaving.channelLost()
+        with capturedLogs() as events:
+            self.leaving.hurry()
+        [event] = events
+        self.assertEqual(event["log_format"], "could not leave in order")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

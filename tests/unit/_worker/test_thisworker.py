@@ -1,0 +1,274 @@
+"""
+Tests of L{twisted_cluster._worker.thisworker}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.protocols.amp import Command, CommandLocator
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit._worker.departures import HearingPrimary, ServingInSteps
+from tests.unit._worker.test_booting import NoHandles
+from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.serialization import JSONCodec
+from twisted_cluster._worker.leaving import Leaving
+from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster._worker.thisworker import ThisWorker
+from twisted_cluster.errors import AnswerFailed, ConfigurationError
+from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedChannels
+
+
+class Greet(Command):
+    """
+    A command of the application's own.
+    """
+
+
+class Greeting(CommandLocator):
+    """
+    Responds to it.
+    """
+
+    @Greet.responder
+    def greet(self) -> dict[str, Any]:
+        """
+        Do nothing.
+        """
+        return {}
+
+
+class ThisWorkerTests(SynchronousTestCase):
+    """
+    Tests of L{ThisWorker}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a worker whose reactor is installed, and the primary.
+        """
+        self.primary = HearingPrimary()
+        self.primary.listen()
+        self.link = PrimaryLink(
+            JSONCodec(),
+            # The two know each other.
+            lambda: self.worker.leaveAsAsked(),  # noqa: PLW0108
+            lambda: self.worker.channelLost(),  # noqa: PLW0108
+        )
+        query = QueryClient(MemoryBlockingChannel(Channel()))
+        ports = PrimaryPorts(query, self.link)
+        self.stops: list[str] = []
+        leaving = Leaving(ports, self.link, lambda: self.stops.append("stop"))
+        self.worker = ThisWorker(7, self.link, leaving)
+        self.serving = ServingInSteps()
+        self.pump = connectedChannels(self.primary, self.link)
+        self.clock = Clock()
+
+    def install(self) -> None:
+        """
+        There is a reactor from now on.
+        """
+        self.worker.reactorInstalled(
+            self.serving, Correspondence(self.link, NoHandles(), self.clock)
+        )
+
+    def finish(self) -> None:
+        """
+        Let the clients and all else that it serves come to an end.
+        """
+        for step in ("ports", "served", "idle"):
+            self.serving.over(step)
+            self.pump.flush()
+
+    def test_itself(self) -> None:
+        """
+        It is connected and alive, and does not leave.
+        """
+        self.assertEqual(self.worker.id, 7)
+        self.assertEqual(self.worker.state, "online")
+        self.assertEqual(self.worker.process.pid, os.getpid())
+        self.assertTrue(self.worker.isConnected())
+        self.assertTrue(self.worker.process.connected)
+        self.assertFalse(self.worker.isDead())
+        self.assertIsNone(self.worker.exitedAfterDisconnect)
+
+    def test_disconnect(self) -> None:
+        """
+        It leaves because it wants to; asked twice, it goes once.
+        """
+        self.install()
+        told: list[str] = []
+        self.worker.on("disconnect", lambda: told.append(self.worker.state))
+        first = self.worker.disconnect()
+        second = self.worker.disconnect()
+        self.assertEqual(self.worker.state, "disconnecting")
+        self.assertTrue(self.worker.exitedAfterDisconnect)
+        self.assertNoResult(first)
+        self.finish()
+        for left in (first, second, self.worker.disconnect()):
+            self.assertIs(self.successResultOf(left), self.worker)
+        self.assertIs(self.successResultOf(self.worker.whenDisconnected()), self.worker)
+        self.assertEqual(told, ["disconnected"])
+        self.assertFalse(self.worker.isConnected())
+        self.assertTrue(self.worker.exitedAfterDisconnect)
+        self.assertEqual(self.primary.heard, ["leaving"])
+        self.assertEqual(self.stops, ["stop"])
+
+    def test_asked(self) -> None:
+        """
+        It leaves because the primary wants it to, which knows.
+        """
+        self.install()
+        self.worker.leaveAsAsked()
+        self.assertTrue(self.worker.exitedAfterDisconnect)
+        self.finish()
+        self.assertEqual(self.primary.heard, [])
+        self.assertEqual(self.stops, ["stop"])
+
+    def test_kill(self) -> None:
+        """
+        It can end at once, by either name; a signal is of no meaning.
+        """
+        self.install()
+        self.worker.kill("SIGKILL")
+        self.pump.flush()
+        self.assertEqual(self.primary.heard, ["leaving"])
+        self.assertEqual(self.stops, ["stop"])
+        self.worker.destroy()
+        self.assertEqual(self.stops, ["stop", "stop"])
+
+    def test_lost(self) -> None:
+        """
+        A channel that is lost is nobody's wish.
+        """
+        self.install()
+        gone = self.worker.whenDisconnected()
+        self.pump.lose()
+        self.assertIs(self.successResultOf(gone), self.worker)
+        self.assertIs(self.worker.exitedAfterDisconnect, False)
+        self.assertEqual(self.worker.state, "disconnected")
+
+    def test_processDisconnect(self) -> None:
+        """
+        The channel can be closed without a word, and closed again.
+        """
+        self.worker.process.disconnect()
+        self.pump.flush()
+        self.assertFalse(self.primary.connected)
+        self.assertEqual(self.primary.heard, [])
+        self.worker.process.disconnect()
+        self.assertIs(self.worker.exitedAfterDisconnect, False)
+
+    def test_send(self) -> None:
+        """
+        It sends messages and questions.
+        """
+        self.install()
+        self.primary.answerQuestions(lambda question: question * 2)
+        sent = self.worker.send("hello")
+        answered = self.worker.ask(21)
+        self.pump.flush()
+        self.successResultOf(sent)
+        self.assertEqual(self.successResultOf(answered), 42)
+        self.assertEqual(self.primary.heard, ["hello"])
+
+    def test_receive(self) -> None:
+        """
+        Early messages wait for somebody who observes them; each is told once to
+        everyone.
+        """
+        self.install()
+        got: list[object] = []
+        self.worker.on("error", got.append)
+        self.primary.sendMessage("early")
+        self.pump.flush()
+        self.worker.once("message", lambda message, _: got.append(("once", message)))
+        self.worker.on("message", lambda *message: got.append(message))
+        self.primary.sendMessage("late")
+        self.pump.flush()
+        self.assertEqual(got, [("once", "early"), ("late", None)])
+
+    def test_answer(self) -> None:
+        """
+        It answers questions, from when it says how.
+        """
+        self.install()
+        refused = self.primary.ask(20)
+        self.pump.flush()
+        self.failureResultOf(refused, AnswerFailed)
+        self.worker.answer(lambda question: question + 1)
+        answered = self.primary.ask(20)
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(answered), 21)
+
+    def test_commands(self) -> None:
+        """
+        Commands of the application's own go both ways.
+        """
+        self.install()
+        self.primary.applicationLocator = Greeting()
+        self.worker.addLocator(Greeting())
+        answers = [self.worker.callRemote(Greet), self.primary.callRemote(Greet)]
+        self.pump.flush()
+        for answer in answers:
+            self.assertEqual(self.successResultOf(answer), {})
+
+    def test_beforeTheReactor(self) -> None:
+        """
+        Before there is a reactor, everything that waits can be said, and what
+        cannot be done is refused.
+        """
+        got: list[object] = []
+        self.worker.on("message", lambda message, _: got.append(message))
+        self.worker.answer(lambda question: question)
+        self.worker.addLocator(Greeting())
+        for refused in (
+            lambda: self.worker.send("x"),
+            lambda: self.worker.ask("x"),
+            lambda: self.worker.callRemote(Greet),
+            self.worker.disconnect,
+            self.worker.exclusive,
+        ):
+            problem = self.assertRaises(ConfigurationError, refused)
+            self.assertIn("reactor", str(problem))
+        self.install()
+        self.primary.sendMessage("now")
+        answers: list[Deferred[Any]] = [
+            self.primary.ask(1),
+            self.primary.callRemote(Greet),
+        ]
+        self.pump.flush()
+        self.assertEqual(got, ["now"])
+        self.assertEqual([self.successResultOf(d) for d in answers], [1, {}])
+
+    def test_ports(self) -> None:
+        """
+        What is asked of ports is asked of what it serves.
+        """
+        self.install()
+        factory = Factory()
+        self.worker.exclusive()
+        self.worker.ipv6Only()
+        port = object()
+        self.worker.limitConnections(port, 3)  # type: ignore[arg-type]
+        self.worker.adoptStreamPort(5, socket.AF_INET, factory)
+        self.worker.adoptDatagramPort(6, socket.AF_INET6, factory)
+        self.assertEqual(
+            self.serving.calls,
+            [
+                ("owning",),
+                ("onIPv6Only",),
+                ("limitConnections", port, 3),
+                ("adoptStreamPort", 5, socket.AF_INET, factory),
+                ("adoptDatagramPort", 6, socket.AF_INET6, factory, 8192),
+            ],
+        )

@@ -1,0 +1,229 @@
+"""
+What a worker serves: its borrowed ports, their connections, and whether it is
+doing something for a client right now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.interfaces import IServing
+from twisted_cluster.observing import Occasion
+
+
+@implementer(IServing)
+class Serving:
+    """
+    Kept by the layered reactor, one for each.
+
+    @ivar inConversation: Whether something that a client sent is being handled.
+        A port that is opened meanwhile is for that client: the data connection
+        of a passive FTP transfer, a forwarding that an SSH client asked for,
+        the transfer of a TFTP file.  It must be this worker's own.  Were it
+        shared, the next worker could get the client's connection, and another
+        client this one's data.
+    @ivar ipv6Only: Whether a port that is opened now leaves IPv4 alone.
+    @ivar ports: The borrowed ports that are open.
+    @ivar connections: Their connections that are open.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        """
+        @param reactor: The layered reactor; C{IReactorFDSet}.
+        """
+        self.inConversation = False
+        self.ipv6Only = False
+        self.ports: set[Any] = set()
+        self.connections: set[object] = set()
+        self._reactor = reactor
+        self._served: Occasion[None] | None = None
+        self._idle: Occasion[None] | None = None
+
+    def closePorts(self) -> Deferred[None]:
+        """
+        Close every borrowed port.
+        """
+        closing = [maybeDeferred(port.stopListening) for port in list(self.ports)]
+        closed: Deferred[Any] = DeferredList(closing, consumeErrors=True)
+        return closed.addCallback(lambda _: None)
+
+    def whenServed(self) -> Deferred[None]:
+        """
+        @return: Fires when no connection of a borrowed port is open.
+        """
+        if self._served is None:
+            self._served = Occasion()
+            self._checkServed()
+        return self._served.when()
+
+    def whenIdle(self) -> Deferred[None]:
+        """
+        @return: Fires when the reactor waits for no descriptor of the
+            application's any more.  Timers do not count: nearly every Twisted
+            program has one that never ends.
+        """
+        if self._idle is None:
+            self._idle = Occasion()
+            self._checkIdle()
+        return self._idle.when()
+
+    def owning(self) -> Conversation:
+        """
+        @return: A context manager: ports that are opened meanwhile are this
+            worker's own.
+        """
+        return Conversation(self)
+
+    @contextmanager
+    def onIPv6Only(self) -> Iterator[None]:
+        """
+        @return: A context manager: ports that are opened meanwhile leave IPv4
+            alone.
+        """
+        outer, self.ipv6Only = self.ipv6Only, True
+        try:
+            yield
+        finally:
+            self.ipv6Only = outer
+
+    def adoptStreamPort(
+        self, descriptor: int, addressFamily: int, factory: Any
+    ) -> IListeningPort:
+        """
+        Listen on a socket that the primary was given.
+        """
+        port: IListeningPort = self._reactor.listenOnDescriptor(
+            descriptor, addressFamily, factory
+        )
+        return port
+
+    def adoptDatagramPort(
+        self, descriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int
+    ) -> IListeningPort:
+        """
+        Receive on a UDP socket that the primary was given.
+        """
+        port: IListeningPort = self._reactor.receiveOnDescriptor(
+            descriptor, addressFamily, protocol, maxPacketSize
+        )
+        return port
+
+    def limitConnections(self, port: Any, limit: int) -> None:
+        """
+        Serve no more than so many connections of a port at a time.
+
+        @raise ConfigurationError: if the port is none of these, or has no
+            connections.
+        """
+        if port not in self.ports or not hasattr(port, "limitConnections"):
+            raise ConfigurationError(
+                f"{port!r} is no open port of the cluster's that has connections"
+            )
+        if limit < 0:
+            raise ConfigurationError(f"the limit has to be 0 or more, not {limit}")
+        port.limitConnections(limit)
+
+    def connectionMade(self, connection: object) -> None:
+        """
+        A client is being served.
+        """
+        self.connections.add(connection)
+
+    def connectionLost(self, connection: object) -> None:
+        """
+        A client has been served.
+        """
+        self.connections.discard(connection)
+        self._checkServed()
+
+    def descriptorRemoved(self) -> None:
+        """
+        The reactor waits for something less.
+        """
+        if self._idle is not None:
+            # What is removed here may be added again in the same turn.
+            self._reactor.callLater(0, self._checkIdle)
+
+    def _checkServed(self) -> None:
+        """
+        Tell if the last client is gone.
+        """
+        if self._served is not None and not self.connections:
+            self._served.happened(None)
+
+    def _checkIdle(self) -> None:
+        """
+        Tell if the last descriptor is gone.
+        """
+        waitedFor = {*self._reactor.getReaders(), *self._reactor.getWriters()}
+        if self._idle is not None and not waitedFor - self._reactor._internalReaders:
+            self._idle.happened(None)
+
+
+class Conversation:
+    """
+    A C{with} block around what is done for a client.
+    """
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+
+    def __enter__(self) -> None:
+        self._outer = self._serving.inConversation
+        self._serving.inConversation = True
+
+    def __exit__(self, *exception: object) -> None:
+        self._serving.inConversation = self._outer
+
+
+class _ServedMixin:
+    """
+    Over a transport: it is counted, and what it reads is handled in a
+    conversation.
+    """
+
+    reactor: Any
+    server: Any
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.reactor.serving.connectionMade(self)
+        self.server.connectionMade()
+
+    def doRead(self) -> Any:
+        """
+        Read, and have the protocol handle it.
+        """
+        with Conversation(self.reactor.serving):
+            return super().doRead()  # type: ignore[misc]
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The client is gone.
+        """
+        try:
+            super().connectionLost(reason)  # type: ignore[misc]
+        finally:
+            self.reactor.serving.connectionLost(self)
+            self.server.connectionServed()
+
+
+class ServedTCPConnection(_ServedMixin, tcp.Server):
+    """
+    A TCP connection of a borrowed port.
+    """
+
+
+class ServedUNIXConnection(_ServedMixin, unix.Server):
+    """
+    A UNIX connection of a borrowed port.
+    """

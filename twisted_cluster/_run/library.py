@@ -1,0 +1,206 @@
+"""
+The library's parts put together, for one process: primary or worker.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+
+from twisted_cluster._primary.cluster import Cluster as _Cluster
+from twisted_cluster._primary.roster import Roster
+from twisted_cluster._primary.worker import Worker
+from twisted_cluster._primary.workerhandle import WorkerHandle
+from twisted_cluster._primary.workeroutput import emitted
+from twisted_cluster._reactor.acceptingport import PortOpener
+from twisted_cluster._reactor.handles import Handles
+from twisted_cluster._reactor.inheriting import givenToThisProcess
+from twisted_cluster._reactor.spawning import Spawner
+from twisted_cluster._run.interpreter import currentInterpreterFlags, workerEnvironment
+from twisted_cluster._run.orders import ProgramKind, WorkerOrders
+from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster.errors import ClusterStopping, ConfigurationError
+from twisted_cluster.settings import (
+    HandoffSettings,
+    PrimarySettings,
+    SchedulingPolicy,
+    SupervisionSettings,
+    WorkerProgram,
+)
+
+CHILD_MODULE = "twisted_cluster._run.child"
+
+
+class _ThisProcess:
+    """
+    The process that the primary is, and a reactor in it.
+    """
+
+    def __init__(self, reactor: Any, handoff: HandoffSettings) -> None:
+        self._reactor = reactor
+        self._handoff = handoff
+
+    def defaults(self) -> PrimarySettings:
+        """
+        The settings that run this program again, as it was started.
+        """
+        main = sys.modules.get("__main__")
+        spec = getattr(main, "__spec__", None)
+        if spec is None:
+            # Absolute, as sys.argv[0] need not be: the program may change its
+            # directory before it forks.
+            program = getattr(main, "__file__", None) or sys.argv[0]
+        else:
+            program = "-m " + spec.name.removesuffix(".__main__")
+        return PrimarySettings(
+            exec=program, args=sys.argv[1:], execArgv=currentInterpreterFlags()
+        )
+
+    def program(
+        self, settings: PrimarySettings, environment: Mapping[str, str]
+    ) -> WorkerProgram:
+        """
+        The command that a worker runs.
+        """
+        directory = os.getcwd()
+        if settings.exec.startswith("-m "):
+            kind, program = ProgramKind.MODULE, settings.exec[3:].strip()
+        else:
+            kind = ProgramKind.SCRIPT
+            program = os.path.abspath(settings.exec)
+        if not settings.exec:
+            raise ConfigurationError(
+                "there is no program to run again: name one with setupPrimary(exec=...)"
+            )
+        orders = WorkerOrders(kind=kind, program=(program, *settings.args))
+        return WorkerProgram(
+            arguments=(*settings.execArgv, "-m", CHILD_MODULE, *orders.toWords()),
+            environment=workerEnvironment(
+                {**os.environ, **environment}, sys.path, directory
+            ),
+            cwd=settings.cwd,
+            uid=settings.uid,
+            gid=settings.gid,
+            stdio=settings.streams(),
+            serialization=settings.serialization,
+        )
+
+    def roster(self, policy: SchedulingPolicy) -> Roster:
+        """
+        An empty roster on the reactor.
+        """
+        return Roster(
+            policy,
+            self._handoff,
+            Spawner(self._reactor, givenToThisProcess()),
+            PortOpener(self._reactor),
+            self._reactor,
+            newOutput=emitted,
+        )
+
+    def correspondence(
+        self, handle: WorkerHandle, settings: PrimarySettings
+    ) -> Correspondence:
+        """
+        Messages over the handle's link.
+        """
+        return Correspondence(handle.link, Handles(self._reactor), self._reactor)
+
+
+class Cluster(_Cluster):
+    """
+    Workers that a program starts itself; there can be several in a process.
+
+    When the reactor stops, the workers are asked to end, and killed when they
+    take too long.
+    """
+
+    def __init__(
+        self,
+        reactor: Any = None,
+        *,
+        schedulingPolicy: SchedulingPolicy | str | None = None,
+        handoff: HandoffSettings | None = None,
+        supervision: SupervisionSettings | None = None,
+        **settings: Any,
+    ) -> None:
+        """
+        @param reactor: The one to use; the global one if it is not given.
+        @param schedulingPolicy: Who accepts connections; the environment's
+            C{TWISTED_CLUSTER_SCHED_POLICY} if it is not given, else C{SCHED_RR}.
+        @param handoff: How many connections may be on their way.
+        @param supervision: How long a worker may take to end.
+        @param settings: As for C{setupPrimary}.
+
+        @raise ConfigurationError: if one of them cannot work.
+        """
+        if reactor is None:
+            from twisted.internet import reactor
+        self._reactor: Any = reactor
+        self._stopping = False
+        self._killTime = (supervision or SupervisionSettings()).killTime
+        if schedulingPolicy is None:
+            schedulingPolicy = policyFromEnvironment(os.environ)
+        super().__init__(
+            _ThisProcess(reactor, handoff or HandoffSettings()),
+            self._reactor,
+            SchedulingPolicy(schedulingPolicy),
+        )
+        if settings:
+            self.setupPrimary(**settings)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._reactorStops)
+
+    def fork(self, environment: Mapping[str, str] | None = None) -> Worker:
+        """
+        Start a worker; see L{twisted_cluster._primary.cluster.Cluster.fork}.
+
+        @raise ClusterStopping: if the reactor is stopping.
+        """
+        if self._stopping:
+            raise ClusterStopping("the reactor is stopping: no worker is started")
+        return super().fork(environment)
+
+    def _reactorStops(self) -> Deferred[Any]:
+        """
+        Leave no worker behind.
+        """
+        self._stopping = True
+        remaining = list(self.workers.values())
+        for worker in remaining:
+            worker.kill("SIGTERM")
+        killing = self._reactor.callLater(self._killTime, self._kill, remaining)
+        ended: Deferred[Any] = DeferredList(
+            [worker.whenExited() for worker in remaining]
+        )
+
+        def all(ignored: object) -> None:
+            if killing.active():
+                killing.cancel()
+
+        return ended.addCallback(all)
+
+    def _kill(self, workers: list[Worker]) -> None:
+        """
+        End those that are still there.
+        """
+        for worker in workers:
+            worker.kill("SIGKILL")
+
+
+def policyFromEnvironment(environment: Mapping[str, str]) -> SchedulingPolicy:
+    """
+    The policy that C{TWISTED_CLUSTER_SCHED_POLICY} names.
+
+    @raise ConfigurationError: if it names none.
+    """
+    name = environment.get("TWISTED_CLUSTER_SCHED_POLICY") or "rr"
+    try:
+        return SchedulingPolicy(name)
+    except ValueError:
+        raise ConfigurationError(
+            f"TWISTED_CLUSTER_SCHED_POLICY is {name!r}, but knows only 'rr' and 'none'"
+        ) from None

@@ -1,0 +1,154 @@
+"""
+An application's messages, with what it sends along: ports, transports, sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.protocols.amp import Box, Command, IResponderLocator
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_cluster._wire.lanes import Handle
+from twisted_cluster._wire.messaging import MessagingChannel
+from twisted_cluster.interfaces import IHandles, ISending
+
+
+@implementer(IResponderLocator)
+class Locators:
+    """
+    Several places to look for a command's responder.
+    """
+
+    def __init__(self) -> None:
+        self._locators: list[IResponderLocator] = []
+
+    def add(self, locator: IResponderLocator) -> None:
+        """
+        Look there, too, after those that are known already.
+        """
+        self._locators.append(IResponderLocator(locator))
+
+    def locateResponder(self, name: bytes) -> Callable[[Box], Deferred[Box]] | None:
+        """
+        @return: What responds to the command of this name, if anything does.
+        """
+        for locator in self._locators:
+            responder: Callable[[Box], Deferred[Box]] | None
+            responder = locator.locateResponder(name)
+            if responder is not None:
+                return responder
+        return None
+
+
+class Correspondence:
+    """
+    One side's part in the conversation with the other process.
+
+    @ivar locators: Where responders of the application's own commands are.
+    """
+
+    def __init__(
+        self, channel: MessagingChannel, handles: IHandles, clock: IReactorTime
+    ) -> None:
+        self._channel = channel
+        self._handles = handles
+        self._clock = clock
+        self.locators = Locators()
+        channel.applicationLocator = self.locators
+
+    def send(
+        self,
+        message: object,
+        handle: object = None,
+        *,
+        keepOpen: bool = False,
+        unread: bytes = b"",
+    ) -> Deferred[None]:
+        """
+        Send a message.
+
+        @param handle: A listening port, a connected transport, a datagram port
+            or a socket to send along; C{None} for none.
+        @param keepOpen: Whether to keep a transport or socket here, too.
+        @param unread: What was read already from a transport that is sent; the
+            receiver's protocol is given it first.
+
+        @return: Fires when the other side's program was given the message;
+            fails with L{ChannelClosed} if the channel is lost before.
+
+        @raise TypeError: if the message cannot be put into bytes.
+        """
+        if handle is None:
+            return self._channel.sendMessage(message)
+        sending = self._handles.detach(handle, keepOpen, unread)
+        try:
+            delivered = self._channel.sendMessage(message, sending.handle)
+        except Exception:
+            sending.failed()
+            raise
+        return delivered.addCallbacks(
+            _delivered, _failed, callbackArgs=(sending,), errbackArgs=(sending,)
+        )
+
+    def ask(self, question: object, timeout: float | None = None) -> Deferred[Any]:
+        """
+        Send a question.
+
+        @param timeout: Seconds to wait for the answer; C{None} is for ever.
+
+        @return: Fires with the answer.
+        """
+        answered: Deferred[Any] = self._channel.ask(question)
+        if timeout is not None:
+            answered.addTimeout(timeout, self._clock)
+        return answered
+
+    def callRemote(
+        self, command: type[Command], **arguments: Any
+    ) -> Deferred[dict[str, Any]]:
+        """
+        Have the other side's program respond to a command of its own.
+
+        @return: Fires with the response; fails with one of the command's
+            declared errors, L{twisted.protocols.amp.RemoteAmpError}, or
+            L{ChannelClosed}.
+        """
+        return self._channel.callRemote(command, **arguments)
+
+    def receive(self, receiver: Callable[[Any, Any], None]) -> None:
+        """
+        Give messages, with what came along, to C{receiver}.
+        """
+
+        def received(message: object, handle: Handle | None) -> None:
+            along = None if handle is None else self._handles.attach(handle)
+            receiver(message, along)
+
+        self._channel.receiveMessages(received)
+
+    def answer(self, answerer: Callable[[Any], Any]) -> None:
+        """
+        Have questions answered: with what C{answerer} returns, or with what a
+        Deferred or a coroutine that it returns comes to.
+        """
+        self._channel.answerQuestions(answerer)
+
+
+def _delivered(ignored: None, sending: ISending) -> None:
+    """
+    What was sent along is the other side's.
+    """
+    sending.delivered()
+
+
+def _failed(failure: Failure, sending: ISending) -> Failure:
+    """
+    What was sent along stays here.
+    """
+    sending.failed()
+    return failure

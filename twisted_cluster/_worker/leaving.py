@@ -1,0 +1,108 @@
+"""
+How a worker leaves, when it was asked to or wants to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster.errors import ChannelClosed
+from twisted_cluster.interfaces import IServing
+from twisted_cluster.observing import Occasion
+
+
+class Leaving:
+    """
+    One worker's way out, which it goes once: it closes its ports, finishes with
+    its clients, has its messages delivered, closes the channel, and ends when
+    nothing keeps it any more.
+
+    @ivar begun: Whether it is on its way.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        ports: PrimaryPorts,
+        link: PrimaryLink,
+        stop: Callable[[], None],
+    ) -> None:
+        """
+        @param stop: Ends the process.
+        """
+        self._ports = ports
+        self._link = link
+        self._stop = stop
+        self._disconnected: Occasion[None] = Occasion()
+        self.begun = False
+
+    def leave(self, serving: IServing, announced: bool) -> Deferred[None]:
+        """
+        Go.
+
+        @param announced: Whether the primary knows that this is no crash.
+
+        @return: Fires when the channel is closed.
+        """
+        if not self.begun:
+            self.begun = True
+            Deferred.fromCoroutine(self._go(serving, announced)).addErrback(
+                lambda failure: self._log.failure("could not leave in order", failure)
+            )
+        return self._disconnected.when()
+
+    def hurry(self) -> None:
+        """
+        Go at once: what clients are left lose their connections.
+        """
+        self.begun = True
+        Deferred.fromCoroutine(self._goAtOnce()).addErrback(
+            lambda failure: self._log.failure("could not leave in order", failure)
+        )
+
+    def channelLost(self) -> None:
+        """
+        The channel is closed.
+        """
+        self._disconnected.happened(None)
+
+    async def _go(self, serving: IServing, announced: bool) -> None:
+        """
+        The way itself.
+        """
+        # What is closed now is left to the workers that stay.
+        self._ports.leaving = True
+        await serving.closePorts()
+        await serving.whenServed()
+        if not announced:
+            await self._link.announceLeaving()
+        await self._close()
+        await serving.whenIdle()
+        self._stop()
+
+    async def _goAtOnce(self) -> None:
+        """
+        The short way.
+        """
+        self._ports.leaving = True
+        await self._link.announceLeaving()
+        await self._close()
+        self._stop()
+
+    async def _close(self) -> None:
+        """
+        Close the channel, when everything is said.
+        """
+        # What cannot be delivered any more has failed with its own Deferred.
+        with suppress(ChannelClosed):
+            await self._link.whenDelivered()
+        if self._link.connected:
+            self._link.transport.loseConnection()
+        await self._disconnected.when()

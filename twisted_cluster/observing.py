@@ -1,0 +1,191 @@
+"""
+Telling whoever wants to know.
+
+What happens more than once is told to observers; what happens once is a
+Deferred, for those who ask before and those who ask after.  A mistake in one
+observer is logged and harms nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_cluster.errors import ClusterStopping, ConfigurationError
+
+_T = TypeVar("_T")
+_Observer = TypeVar("_Observer", bound=Callable[..., object])
+
+
+@frozen(eq=False)
+class _Entry:
+    """
+    Somebody who wants to know.
+    """
+
+    observer: Callable[..., object]
+    once: bool
+
+
+class Emitter:
+    """
+    Events by name, as Node has them.
+    """
+
+    _log = Logger()
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """
+        @param names: The events that there are.
+        """
+        self._byName: dict[str, list[_Entry]] = {name: [] for name in names}
+
+    def on(self, name: str, observer: _Observer) -> _Observer:
+        """
+        Call C{observer} whenever the event happens.
+
+        @return: The observer, so that a lambda can be taken off again.
+
+        @raise ConfigurationError: if there is no such event.
+        """
+        self._entries(name).append(_Entry(observer, once=False))
+        return observer
+
+    def once(self, name: str, observer: _Observer) -> _Observer:
+        """
+        Call C{observer} the next time the event happens.
+
+        @raise ConfigurationError: if there is no such event.
+        """
+        self._entries(name).append(_Entry(observer, once=True))
+        return observer
+
+    def off(self, name: str, observer: Callable[..., object]) -> None:
+        """
+        Do not call C{observer} any more; nothing happens if it was not called.
+
+        @raise ConfigurationError: if there is no such event.
+        """
+        entries = self._entries(name)
+        for entry in entries:
+            if entry.observer == observer:
+                entries.remove(entry)
+                return
+
+    def isObserved(self, name: str) -> bool:
+        """
+        Whether anybody wants to know.
+        """
+        return bool(self._entries(name))
+
+    def emit(self, name: str, *what: object) -> None:
+        """
+        Tell every observer, in the order in which they came.
+        """
+        entries = self._entries(name)
+        for entry in list(entries):
+            if entry.once:
+                if entry not in entries:
+                    # An observer before it made the same thing happen again.
+                    continue
+                entries.remove(entry)
+            try:
+                entry.observer(*what)
+            except ClusterStopping:
+                # Whoever replaces each worker that ends need not know when to
+                # leave off.
+                continue
+            except Exception:
+                self._log.failure(
+                    "an observer of {name!r} failed: {observer!r}",
+                    name=name,
+                    observer=entry.observer,
+                )
+
+    def _entries(self, name: str) -> list[_Entry]:
+        """
+        Who observes an event.
+        """
+        try:
+            return self._byName[name]
+        except KeyError:
+            raise ConfigurationError(
+                f"there is no event {name!r}; there are "
+                + ", ".join(sorted(self._byName))
+            ) from None
+
+
+class Occasion(Generic[_T]):
+    """
+    Something that happens once, or never will.
+
+    @ivar _outcome: What came of it, once that is known.
+    """
+
+    def __init__(self) -> None:
+        self._outcome: _T | Failure | None = None
+        self._known = False
+        self._waiting: list[Deferred[_T]] = []
+
+    @property
+    def isOver(self) -> bool:
+        """
+        Whether it happened, or cannot happen any more.
+        """
+        return self._known
+
+    def happened(self, value: _T) -> None:
+        """
+        It happened.  Only the first outcome counts.
+        """
+        self._settle(value)
+
+    def willNeverHappen(self, reason: Exception) -> None:
+        """
+        It cannot happen any more.  Only the first outcome counts.
+        """
+        self._settle(Failure(reason))
+
+    def when(self) -> Deferred[_T]:
+        """
+        @return: A Deferred of the caller's own, which fires when it happens,
+            now if it has; it fails if it never will.
+        """
+        deferred: Deferred[_T] = Deferred(self._cancelled)
+        self._waiting.append(deferred)
+        if self._known:
+            self._fire()
+        return deferred
+
+    def _settle(self, outcome: _T | Failure) -> None:
+        """
+        Remember the outcome, and tell.
+        """
+        if not self._known:
+            self._known = True
+            self._outcome = outcome
+            self._fire()
+
+    def _fire(self) -> None:
+        """
+        Tell everyone who waits.
+        """
+        # One by one: each can have others, or itself, wait no longer.
+        while self._waiting:
+            deferred = self._waiting.pop(0)
+            outcome: Any = self._outcome
+            if isinstance(outcome, Failure):
+                deferred.errback(outcome)
+            else:
+                deferred.callback(outcome)
+
+    def _cancelled(self, deferred: Deferred[_T]) -> None:
+        """
+        Somebody waits no longer.
+        """
+        self._waiting.remove(deferred)
