@@ -1,0 +1,103 @@
+"""
+Node's C{test-cluster-dgram-bind-fd}: workers receive on a UDP socket that the
+primary has.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet.defer import gatherResults
+from twisted.internet.protocol import DatagramProtocol
+
+import twisted_cluster as cluster
+from tests.conformance.programs import (
+    ProgramTests,
+    happening,
+    play,
+    reactor,
+    saw,
+    sawExit,
+)
+
+ADAPTED = (
+    "There are two workers instead of four, and they name the descriptor with "
+    "C{cluster.worker.adoptDatagramPort}; as in test-cluster-dgram-1, they read one "
+    "datagram in a turn."
+)
+EACH = 10
+
+
+class DgramBindFdTests(ProgramTests):
+    """
+    The test.
+    """
+
+    def test_shared(self) -> None:
+        """
+        Every datagram is received once, and a worker that has enough leaves the
+        rest to the others.
+        """
+        seen = self.perform()
+        self.assertEqual(seen["received"], [EACH] * 2)
+        self.assertEqual(seen["exit"], [[0, None]] * 2)
+
+
+async def primary() -> None:
+    """
+    Send as many datagrams as the workers take together.
+    """
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.bind(("127.0.0.1", 0))
+    bound.setblocking(False)
+    variables = {"DESCRIPTOR": str(bound.fileno())}
+    workers = [cluster.fork(variables) for _ in range(2)]
+    await gatherResults([worker.whenListening() for worker in workers])
+    told = [happening(worker, "message") for worker in workers]
+    sender = reactor().listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
+    for _ in range(EACH * len(workers)):
+        sender.write(b"hello", bound.getsockname())
+    for worker, telling in zip(workers, told, strict=True):
+        [message, _] = await telling
+        saw("received", message)
+        worker.disconnect()
+    for worker in workers:
+        await sawExit(worker)
+    await sender.stopListening()
+    bound.close()
+
+
+class Receiver(DatagramProtocol):
+    """
+    Stops when it has enough.
+    """
+
+    count = 0
+
+    def datagramReceived(self, datagram: bytes, address: object) -> None:
+        """
+        Count.
+        """
+        assert cluster.worker is not None
+        assert self.transport is not None
+        self.count += 1
+        if self.count == EACH:
+            self.transport.stopListening()
+            cluster.worker.send(self.count)
+
+
+async def worker() -> None:
+    """
+    Receive.
+    """
+    assert cluster.worker is not None
+    port: Any = cluster.worker.adoptDatagramPort(
+        int(os.environ["DESCRIPTOR"]), socket.AF_INET, Receiver()
+    )
+    port.maxThroughput = 1
+
+
+if __name__ == "__main__":
+    play(primary, worker)

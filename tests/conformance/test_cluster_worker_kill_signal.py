@@ -1,0 +1,62 @@
+"""
+Node's C{test-cluster-worker-kill-signal}: a worker that is killed.
+"""
+
+from __future__ import annotations
+
+import twisted_cluster as cluster
+from tests.conformance.programs import (
+    ProgramTests,
+    mustCall,
+    nextTurn,
+    play,
+    reactor,
+    same,
+    saw,
+    serving,
+)
+from tests.conformance.watching import isGone, life, watch
+
+
+class WorkerKillSignalTests(ProgramTests):
+    """
+    The test.
+    """
+
+    def test_kill(self) -> None:
+        """
+        It is told of itself and of the cluster, that nobody wanted it to end, and
+        the process is gone.
+        """
+        seen = self.perform()
+        for who in ("worker", "cluster"):
+            self.assertEqual(seen[who], life([None, "SIGKILL"], False))
+        self.assertEqual(seen["gone"], [True])
+
+
+async def primary() -> None:
+    """
+    Kill it when it listens.
+    """
+    worker = cluster.fork()
+    watch(worker)
+    worker.on("exit", mustCall(lambda *exit: same(cluster.workers, {})))
+    await worker.whenListening()
+    await nextTurn()
+    pid = worker.process.pid
+    worker.kill("SIGKILL")
+    await worker.whenExited()
+    await nextTurn()
+    assert pid is not None
+    saw("gone", isGone(pid))
+
+
+async def worker() -> None:
+    """
+    Listen.
+    """
+    reactor().listenTCP(0, serving(), interface="127.0.0.1")
+
+
+if __name__ == "__main__":
+    play(primary, worker)
