@@ -1,0 +1,1 @@
+``import twisted_cluster as cluster`` is Node's ``cluster`` module for Twisted: ``fork``, ``workers``, ``send``, ``disconnect``, and their events as observers and Deferreds; beyond it ``broadcast``, ``ask`` and the application's own AMP commands.
