@@ -1,11 +1,16 @@
 """
 Twisted applications on all cores, behind one port.
 
+Imported as C{cluster}, this is Node's module of that name, for Twisted: in a
+primary C{fork}, C{workers}, C{disconnect} and the events, in a worker C{worker}.
+What stands behind the names is in C{_run.facade}.
+
 The map of the package, from the outside in:
 
   - L{twisted_cluster.settings}, L{twisted_cluster.events},
     L{twisted_cluster.listening}, L{twisted_cluster.errors}: what can be set,
     what happened, what is listened on, and what can go wrong, as records.
+  - L{twisted_cluster.observing}: telling whoever wants to know.
   - L{twisted_cluster.scheduling}: which worker gets a connection.
   - L{twisted_cluster.interfaces}: where the sides below meet.
   - C{_supervision}: which workers should start and end, and when.
