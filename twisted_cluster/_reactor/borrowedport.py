@@ -148,14 +148,16 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         One more connection is being served.
         """
         self._served += 1
-        self._follow()
+        if self._limit is not None:
+            self._follow()
 
     def connectionServed(self) -> None:
         """
         A connection is over.
         """
         self._served -= 1
-        self._follow()
+        if self._limit is not None:
+            self._follow()
 
     def _follow(self) -> None:
         """

@@ -68,20 +68,6 @@ class BorrowingReactorMixin:
         self.takingPorts = set()
         self.serving = Serving(self)
 
-    def removeReader(self, reader: Any) -> None:
-        """
-        @see: L{twisted.internet.interfaces.IReactorFDSet.removeReader}
-        """
-        super().removeReader(reader)  # type: ignore[misc]
-        self.serving.descriptorRemoved()
-
-    def removeWriter(self, writer: Any) -> None:
-        """
-        @see: L{twisted.internet.interfaces.IReactorFDSet.removeWriter}
-        """
-        super().removeWriter(writer)  # type: ignore[misc]
-        self.serving.descriptorRemoved()
-
     def getReaders(self) -> list[Any]:
         """
         @see: L{twisted.internet.interfaces.IReactorFDSet.getReaders}

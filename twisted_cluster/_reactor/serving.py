@@ -73,8 +73,24 @@ class Serving:
         """
         if self._idle is None:
             self._idle = Occasion()
+            self._watch("removeReader")
+            self._watch("removeWriter")
             self._checkIdle()
         return self._idle.when()
+
+    def _watch(self, name: str) -> None:
+        """
+        Look whenever this method of the reactor was called.  Not before somebody
+        wants to know: it is called several times for each connection.
+        """
+        remove = getattr(self._reactor, name)
+
+        def removeAndLook(descriptor: object) -> None:
+            remove(descriptor)
+            # What is removed here may be added again in the same turn.
+            self._reactor.callLater(0, self._checkIdle)
+
+        setattr(self._reactor, name, removeAndLook)
 
     def owning(self) -> Conversation:
         """
@@ -145,14 +161,6 @@ class Serving:
         self.connections.discard(connection)
         self._checkServed()
 
-    def descriptorRemoved(self) -> None:
-        """
-        The reactor waits for something less.
-        """
-        if self._idle is not None:
-            # What is removed here may be added again in the same turn.
-            self._reactor.callLater(0, self._checkIdle)
-
     def _checkServed(self) -> None:
         """
         Tell if the last client is gone.
@@ -203,8 +211,13 @@ class _ServedMixin:
         """
         Read, and have the protocol handle it.
         """
-        with Conversation(self.reactor.serving):
+        # A Conversation, without making one for every read.
+        serving = self.reactor.serving
+        outer, serving.inConversation = serving.inConversation, True
+        try:
             return super().doRead()  # type: ignore[misc]
+        finally:
+            serving.inConversation = outer
 
     def connectionLost(self, reason: Failure) -> None:
         """

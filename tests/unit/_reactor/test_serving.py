@@ -56,6 +56,18 @@ class Turning:
         """
         return self.writers
 
+    def removeReader(self, reader: object) -> None:
+        """
+        Read it no more.
+        """
+        self.readers.remove(reader)
+
+    def removeWriter(self, writer: object) -> None:
+        """
+        Write it no more.
+        """
+        self.writers.remove(writer)
+
     def callLater(self, delay: float, call: Any) -> None:
         """
         Keep it for L{turn}.
@@ -183,13 +195,11 @@ class ServingTests(SynchronousTestCase):
         """
         self.reactor.readers.append("outgoing")
         idle = self.serving.whenIdle()
-        self.reactor.readers.remove("outgoing")
-        self.serving.descriptorRemoved()
+        self.reactor.removeReader("outgoing")
         self.reactor.writers.append("outgoing")
         self.reactor.turn()
         self.assertNoResult(idle)
-        self.reactor.writers.remove("outgoing")
-        self.serving.descriptorRemoved()
+        self.reactor.removeWriter("outgoing")
         self.assertNoResult(idle)
         self.reactor.turn()
         self.successResultOf(idle)
@@ -205,7 +215,7 @@ class ServingTests(SynchronousTestCase):
         """
         While nobody asks whether it is idle, nobody looks.
         """
-        self.serving.descriptorRemoved()
+        self.reactor.removeReader("waker")
         self.assertEqual(self.reactor.later, [])
 
     def test_conversation(self) -> None:
