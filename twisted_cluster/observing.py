@@ -120,6 +120,45 @@ class Emitter:
             ) from None
 
 
+class Observers(Generic[_T]):
+    """
+    Objects that have a method for each thing that can happen.
+    """
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        self._observers: list[_T] = []
+
+    def add(self, observer: _T) -> None:
+        """
+        Tell C{observer} from now on.
+        """
+        self._observers.append(observer)
+
+    def remove(self, observer: _T) -> None:
+        """
+        Tell C{observer} no more.
+
+        @raise ValueError: if it was not told.
+        """
+        self._observers.remove(observer)
+
+    def tell(self, happening: str, *what: object) -> None:
+        """
+        Tell everyone, in the order in which they came.
+
+        @param happening: The name of the method.
+        """
+        for observer in list(self._observers):
+            with self._log.failuresHandled(
+                "{observer!r} failed in {happening}",
+                observer=observer,
+                happening=happening,
+            ):
+                getattr(observer, happening)(*what)
+
+
 class Occasion(Generic[_T]):
     """
     Something that happens once, or never will.

@@ -17,7 +17,7 @@ from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.interfaces import IClusterObserver
-from twisted_cluster.observing import Emitter
+from twisted_cluster.observing import Emitter, Observers
 from twisted_cluster.settings import PrimarySettings, SchedulingPolicy, WorkerProgram
 
 EVENTS = (
@@ -56,9 +56,7 @@ class Surroundings(Protocol):
         An empty roster.
         """
 
-    def correspondence(
-        self, handle: WorkerHandle, settings: PrimarySettings
-    ) -> Correspondence:
+    def correspondence(self, handle: WorkerHandle) -> Correspondence:
         """
         Messages to and from a worker.
         """
@@ -92,7 +90,7 @@ class Cluster(Emitter):
         self._policy = schedulingPolicy
         self._settings: PrimarySettings | None = None
         self._roster: Roster | None = None
-        self._observers: list[Any] = []
+        self._observers: Observers[Any] = Observers()
 
     # -- setting up
 
@@ -146,7 +144,7 @@ class Cluster(Emitter):
         """
         Tell of new settings.
         """
-        self._tell("clusterSetUp", settings.asDictionary())
+        self._observers.tell("clusterSetUp", settings.asDictionary())
         self.emit("setup", settings.asDictionary())
 
     # -- workers
@@ -171,9 +169,7 @@ class Cluster(Emitter):
         started: list[Worker] = []
         self._clock.callLater(0, self._forked, started)
         handle = self._roster.fork(program, 0)
-        worker = Worker(
-            handle, self._surroundings.correspondence(handle, self._settings)
-        )
+        worker = Worker(handle, self._surroundings.correspondence(handle))
         self.workers[worker.id] = worker
         worker.receive(
             lambda message, along: self._messageReceived(worker, message, along)
@@ -223,7 +219,7 @@ class Cluster(Emitter):
 
         @param observer: Provides L{IClusterObserver}.
         """
-        self._observers.append(IClusterObserver(observer))
+        self._observers.add(IClusterObserver(observer))
 
     def removeObserver(self, observer: Any) -> None:
         """
@@ -248,25 +244,13 @@ class Cluster(Emitter):
 
     # -- what happens
 
-    def _tell(self, happening: str, *what: object) -> None:
-        """
-        Tell the observers.
-        """
-        for observer in list(self._observers):
-            with self._log.failuresHandled(
-                "{observer!r} failed in {happening}",
-                observer=observer,
-                happening=happening,
-            ):
-                getattr(observer, happening)(*what)
-
     def _forked(self, started: list[Worker]) -> None:
         """
         A worker was started, and its starter has it in hand; none if that was
         a mistake.
         """
         for worker in started:
-            self._tell("workerForked", worker)
+            self._observers.tell("workerForked", worker)
             self.emit("fork", worker)
 
     def _messageReceived(self, worker: Worker, message: object, along: object) -> None:
@@ -274,7 +258,7 @@ class Cluster(Emitter):
         A worker sent a message.
         """
         worker.emit("message", message, along)
-        self._tell("workerMessage", worker, message, along)
+        self._observers.tell("workerMessage", worker, message, along)
         self.emit("message", worker, message, along)
 
     def workerStarted(self, handle: WorkerHandle) -> None:
@@ -288,7 +272,7 @@ class Cluster(Emitter):
         """
         worker = self.workers[handle.id]
         worker.failed(error)
-        self._tell("workerFailed", worker, error)
+        self._observers.tell("workerFailed", worker, error)
         self.emit("error", worker, error)
 
     def workerOnline(self, handle: WorkerHandle) -> None:
@@ -297,7 +281,7 @@ class Cluster(Emitter):
         """
         worker = self.workers[handle.id]
         worker.cameOnline()
-        self._tell("workerOnline", worker)
+        self._observers.tell("workerOnline", worker)
         self.emit("online", worker)
 
     def workerRunning(self, handle: WorkerHandle) -> None:
@@ -311,7 +295,7 @@ class Cluster(Emitter):
         """
         worker = self.workers[handle.id]
         worker.listens(address)
-        self._tell("workerListening", worker, address)
+        self._observers.tell("workerListening", worker, address)
         self.emit("listening", worker, address)
 
     def workerDisconnected(self, handle: WorkerHandle) -> None:
@@ -320,7 +304,7 @@ class Cluster(Emitter):
         """
         worker = self.workers[handle.id]
         worker.wasDisconnected()
-        self._tell("workerDisconnected", worker)
+        self._observers.tell("workerDisconnected", worker)
         self.emit("disconnect", worker)
 
     def workerExited(self, handle: WorkerHandle, exit: WorkerExit) -> None:
@@ -329,5 +313,5 @@ class Cluster(Emitter):
         """
         worker = self.workers.pop(handle.id)
         worker.ended(exit)
-        self._tell("workerExited", worker, exit)
+        self._observers.tell("workerExited", worker, exit)
         self.emit("exit", worker, exit.code, exit.signal)

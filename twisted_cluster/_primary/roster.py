@@ -16,6 +16,7 @@ from twisted_cluster._primary.workeroutput import NewOutput, logged
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.interfaces import IPortOpener, ISpawner
 from twisted_cluster.listening import ListenRequest
+from twisted_cluster.observing import Observers
 from twisted_cluster.scheduling import RoundRobin
 from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
 
@@ -50,7 +51,7 @@ class Roster:
         self._spawner = spawner
         self._clock = clock
         self._numbers = count(1)
-        self._observers: list[WorkerObserver] = []
+        self._observers: Observers[WorkerObserver] = Observers()
         self.workers: dict[int, WorkerHandle] = {}
         self.ports = PortTable(opener, policy, self._newHandoffPort)
 
@@ -58,7 +59,7 @@ class Roster:
         """
         Tell C{observer} what happens to workers from now on.
         """
-        self._observers.append(observer)
+        self._observers.add(observer)
 
     def fork(self, program: WorkerProgram, slot: int) -> WorkerHandle:
         """
@@ -144,25 +145,25 @@ class Roster:
         """
         A process was started.
         """
-        self._tell("workerStarted", worker)
+        self._observers.tell("workerStarted", worker)
 
     def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
         """
         A process could not be started.
         """
-        self._tell("workerFailed", worker, error)
+        self._observers.tell("workerFailed", worker, error)
 
     def workerOnline(self, worker: WorkerHandle) -> None:
         """
         A process has come up.
         """
-        self._tell("workerOnline", worker)
+        self._observers.tell("workerOnline", worker)
 
     def workerRunning(self, worker: WorkerHandle) -> None:
         """
         A worker's reactor runs.
         """
-        self._tell("workerRunning", worker)
+        self._observers.tell("workerRunning", worker)
 
     def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
         """
@@ -176,29 +177,17 @@ class Roster:
         A worker listens, unless it is gone already.
         """
         if worker.lifecycle.isConnected:
-            self._tell("workerListening", worker, address)
+            self._observers.tell("workerListening", worker, address)
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
         """
         A worker cannot be reached any more.
         """
-        self._tell("workerDisconnected", worker)
+        self._observers.tell("workerDisconnected", worker)
 
     def workerExited(self, worker: WorkerHandle, exit: WorkerExit) -> None:
         """
         A worker is gone.
         """
         del self.workers[worker.id]
-        self._tell("workerExited", worker, exit)
-
-    def _tell(self, happening: str, *what: object) -> None:
-        """
-        Tell every observer; one that fails harms nobody.
-        """
-        for observer in list(self._observers):
-            with self._log.failuresHandled(
-                "{observer!r} failed in {happening}",
-                observer=observer,
-                happening=happening,
-            ):
-                getattr(observer, happening)(*what)
+        self._observers.tell("workerExited", worker, exit)

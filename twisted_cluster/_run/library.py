@@ -32,8 +32,6 @@ from twisted_cluster.settings import (
     WorkerProgram,
 )
 
-CHILD_MODULE = "twisted_cluster._run.child"
-
 
 class _ThisProcess:
     """
@@ -78,7 +76,7 @@ class _ThisProcess:
             )
         orders = WorkerOrders(kind=kind, program=(program, *settings.args))
         return WorkerProgram(
-            arguments=(*settings.execArgv, "-m", CHILD_MODULE, *orders.toWords()),
+            arguments=orders.toArguments(settings.execArgv),
             environment=workerEnvironment(
                 {**os.environ, **environment}, sys.path, directory
             ),
@@ -102,9 +100,7 @@ class _ThisProcess:
             newOutput=emitted,
         )
 
-    def correspondence(
-        self, handle: WorkerHandle, settings: PrimarySettings
-    ) -> Correspondence:
+    def correspondence(self, handle: WorkerHandle) -> Correspondence:
         """
         Messages over the handle's link.
         """

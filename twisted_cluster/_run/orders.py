@@ -16,6 +16,9 @@ from attrs import frozen
 
 from twisted_cluster.errors import ConfigurationError
 
+CHILD_MODULE = "twisted_cluster._run.child"
+"""What a worker's interpreter runs."""
+
 
 class ProgramKind(Enum):
     """
@@ -63,6 +66,14 @@ class WorkerOrders:
     rundir: str | None = None
     umask: int | None = None
     listen: tuple[str, ...] = ()
+
+    def toArguments(self, flags: Sequence[str]) -> tuple[str, ...]:
+        """
+        The whole command of a worker, behind the interpreter's name.
+
+        @param flags: The interpreter's own options.
+        """
+        return (*flags, "-m", CHILD_MODULE, *self.toWords())
 
     def toWords(self) -> tuple[str, ...]:
         """

@@ -44,7 +44,6 @@ from twisted_cluster.settings import (
 
 TAPNAME = "cluster"
 AUTO = "auto"
-CHILD_MODULE = "twisted_cluster._run.child"
 
 SETTING_OF_OPTION = {
     "workers": "workers",
@@ -452,12 +451,7 @@ class Options(UsageOptions):
     def _makeSettings(self) -> ClusterSettings:
         return ClusterSettings(
             program=WorkerProgram(
-                arguments=(
-                    *currentInterpreterFlags(),
-                    "-m",
-                    CHILD_MODULE,
-                    *self._makeOrders().toWords(),
-                ),
+                arguments=self._makeOrders().toArguments(currentInterpreterFlags()),
                 environment=workerEnvironment(
                     self._environment, sys.path, self._directory
                 ),

@@ -147,9 +147,7 @@ class MemorySurroundings:
             newOutput=emitted,
         )
 
-    def correspondence(
-        self, handle: WorkerHandle, settings: PrimarySettings
-    ) -> Correspondence:
+    def correspondence(self, handle: WorkerHandle) -> Correspondence:
         """
         Over the handle's own link.
         """

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_cluster._run import library
 from twisted_cluster._run.library import Cluster, policyFromEnvironment
-from twisted_cluster._run.orders import ProgramKind, WorkerOrders
+from twisted_cluster._run.orders import CHILD_MODULE, ProgramKind, WorkerOrders
 from twisted_cluster.errors import ClusterStopping, ConfigurationError
 from twisted_cluster.settings import (
     PrimarySettings,
@@ -96,9 +96,7 @@ class ClusterTests(SynchronousTestCase):
         interpreter, in the primary's surroundings.
         """
         program = self.program(args=["--port", "80"], execArgv=["-X", "dev"])
-        self.assertEqual(
-            program.arguments[:4], ("-X", "dev", "-m", library.CHILD_MODULE)
-        )
+        self.assertEqual(program.arguments[:4], ("-X", "dev", "-m", CHILD_MODULE))
         orders = self.orders(program)
         self.assertIs(orders.kind, ProgramKind.SCRIPT)
         self.assertEqual(orders.program, (os.path.abspath("site.py"), "--port", "80"))

@@ -27,7 +27,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit._run.scratch import scratchDirectory
 from twisted_cluster._run import plugin
 from twisted_cluster._run.cpucount import CPUCount
-from twisted_cluster._run.orders import ProgramKind, WorkerOrders
+from twisted_cluster._run.orders import CHILD_MODULE, ProgramKind, WorkerOrders
 from twisted_cluster._run.plugin import Options, makeService
 from twisted_cluster.listening import PortKind
 from twisted_cluster.settings import ClusterSettings, SchedulingPolicy
@@ -73,7 +73,7 @@ class OptionsCase(SynchronousTestCase):
         What the workers are told to run for a command line.
         """
         arguments = self.parse(*words).settings.program.arguments
-        module = arguments.index(plugin.CHILD_MODULE)
+        module = arguments.index(CHILD_MODULE)
         self.assertEqual(arguments[module - 1], "-m")
         return WorkerOrders.fromWords(arguments[module + 1 :])
 
