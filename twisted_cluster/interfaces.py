@@ -48,6 +48,17 @@ class IDescriptorTransport(ITransport):
         @param descriptors: At most 253 of them, what Linux takes at once.
         """
 
+    def readToTheEnd() -> None:
+        """
+        Read and deliver, before this returns, what the other end has written so
+        far.  Nothing is delivered once the transport is lost, or was asked to
+        close.
+
+        It is for whoever knows that the other process has exited: the reactor
+        may see that before it sees what the process said last.  It must not be
+        called while something is being delivered.
+        """
+
 
 class IDescriptorProtocol(IProtocol):
     """

@@ -10,8 +10,10 @@ group with one C{sendmsg}, and says what arrived.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
+import termios
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -19,6 +21,7 @@ from typing import Any
 
 from twisted.internet import abstract, main
 from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -101,6 +104,8 @@ class DescriptorTransport(abstract.FileDescriptor):
 
     reactor: Any
 
+    _log = Logger()
+
     def __init__(
         self,
         reactor: Any,
@@ -152,18 +157,51 @@ class DescriptorTransport(abstract.FileDescriptor):
         """
         Read once, and deliver.
         """
+        _, lost = self._readOnce()
+        return lost
+
+    def readToTheEnd(self) -> None:
+        """
+        Read and deliver, now, what the other end has written so far.
+        """
+        if not self.connected:
+            return
+        unread = array("i", [0])
+        # Only what is there now: somebody may go on writing for ever.
+        fcntl.ioctl(self._socket, termios.FIONREAD, unread)
+        left = unread[0]
+        while left > 0 and self.connected and not self.disconnecting:
+            try:
+                size, lost = self._readOnce()
+            except Exception as e:
+                # As the reactor does, which is not there to do it.
+                self._log.failure("reading what was left on a channel failed")
+                size, lost = 0, e
+            if lost is not None:
+                self.connectionLost(Failure(lost))
+            elif not size:
+                # Somebody else reads this socket, too.
+                return
+            left -= size
+
+    def _readOnce(self) -> tuple[int, Exception | None]:
+        """
+        Read once, and deliver.
+
+        @return: How many bytes there were, and why the channel is lost, if it is.
+        """
         try:
             data, descriptors = receive(self._socket)
         except (BlockingIOError, InterruptedError):
-            return None
+            return 0, None
         except OSError:
-            return main.CONNECTION_LOST
+            return 0, main.CONNECTION_LOST
         if descriptors is not None:
             self._protocol.descriptorsReceived(descriptors)
         if not data:
-            return main.CONNECTION_DONE
+            return 0, main.CONNECTION_DONE
         self._protocol.dataReceived(data)
-        return None
+        return len(data), None
 
     # -- writing
 

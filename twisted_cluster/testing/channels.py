@@ -68,6 +68,7 @@ class MemoryTransport:
     @ivar cut: How many bytes arrive here at once at most.
     @ivar truncations: For each of the next groups that arrive here, how many of
         its descriptors do: as if this process had no room for more.
+    @ivar _other: The other end, once there is one.
     """
 
     def __init__(self, protocol: IDescriptorProtocol) -> None:
@@ -77,6 +78,7 @@ class MemoryTransport:
         self.truncations: deque[int] = deque()
         self._protocol = protocol
         self._written: deque[_Message] = deque()
+        self._other: MemoryTransport | None = None
 
     # -- what the protocol calls
 
@@ -113,6 +115,15 @@ class MemoryTransport:
         """
         self.disconnecting = self.connected
 
+    def readToTheEnd(self) -> None:
+        """
+        Deliver what the other end has written so far.
+        """
+        assert self._other is not None
+        left = sum(len(message.data) for message in self._other._written)
+        while left > 0 and self.connected and not self.disconnecting:
+            left -= self.deliver(self._other)
+
     def getHost(self) -> IAddress:
         """
         No address.
@@ -123,12 +134,12 @@ class MemoryTransport:
 
     # -- what the pump calls
 
-    def deliver(self, sender: MemoryTransport) -> bool:
+    def deliver(self, sender: MemoryTransport) -> int:
         """
         Read once what the other end wrote, as C{recvmsg} does: pieces are put
         together, but never past one that has descriptors.
 
-        @return: Whether there was something.
+        @return: How many bytes there were.
         """
         data = b""
         group: list[int] | None = None
@@ -148,7 +159,7 @@ class MemoryTransport:
             self._protocol.descriptorsReceived(group)
         if data:
             self._protocol.dataReceived(data)
-        return bool(data)
+        return len(data)
 
     def close(self, reason: Failure) -> None:
         """
@@ -195,6 +206,7 @@ class ChannelPump:
     def __init__(self, first: MemoryTransport, second: MemoryTransport) -> None:
         self.first = first
         self.second = second
+        first._other, second._other = second, first
 
     def step(self) -> bool:
         """

@@ -344,6 +344,68 @@ class TroubleTests(DescriptorsCountedTestCase):
         self.socket.readTrouble = ConnectionResetError()
         self.assertIsInstance(self.transport.doRead(), ConnectionLost)
 
+    def test_readToTheEndLost(self) -> None:
+        """
+        A protocol whose transport is lost while it is given what was left is not
+        given more.
+        """
+
+        def dataReceived(data: bytes) -> None:
+            self.protocol.chunks.append(len(data))
+            self.transport.connectionLost(Failure(ConnectionLost()))
+
+        self.patch(self.protocol, "dataReceived", dataReceived)
+        self.other.sendall(b"x" * 100_000)
+        self.transport.readToTheEnd()
+        self.assertEqual(len(self.protocol.chunks), 1)
+        self.assertEqual(self.lost(), ConnectionLost)
+
+    def test_readToTheEndFails(self) -> None:
+        """
+        An error when reading, also one of somebody else who read it all, ends it;
+        the former loses the connection.
+        """
+        self.other.sendall(b"x")
+        self.socket.readTrouble = InterruptedError()
+        self.transport.readToTheEnd()
+        self.assertIsNone(self.lost())
+        self.socket.readTrouble = ConnectionResetError()
+        self.transport.readToTheEnd()
+        self.assertEqual(self.lost(), ConnectionLost)
+
+    def test_readToTheEndRaises(self) -> None:
+        """
+        A protocol that fails loses its connection, as it does if the reactor gives
+        it something, and whoever asked is not harmed.
+        """
+
+        def dataReceived(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        self.patch(self.protocol, "dataReceived", dataReceived)
+        self.other.sendall(b"x" * 100_000)
+        self.transport.readToTheEnd()
+        self.assertEqual(self.lost(), ZeroDivisionError)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_readToTheEndOfTheEndless(self) -> None:
+        """
+        What is written meanwhile is left to the reactor: another process may have
+        the other end, too, and never stop.
+        """
+
+        def dataReceived(data: bytes) -> None:
+            self.protocol.chunks.append(len(data))
+            if len(self.protocol.chunks) < 1000:
+                self.other.send(b"more")
+
+        self.patch(self.protocol, "dataReceived", dataReceived)
+        self.other.sendall(b"first")
+        self.transport.readToTheEnd()
+        self.assertEqual(self.protocol.chunks, [5])
+        self.assertIsNone(self.transport.doRead())
+        self.assertEqual(self.protocol.chunks, [5, 4])
+
     def test_unsentIsDropped(self) -> None:
         """
         What waits when the connection is lost is forgotten.

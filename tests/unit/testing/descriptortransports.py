@@ -237,3 +237,53 @@ class DescriptorTransportContract(DescriptorsCountedTestCase):
         first.transport.writeWithDescriptors(b"unread", [self.aDescriptor()])
         self.moveUntil(lambda: first.reasons and second.reasons)
         self.assertEqual((second.data, second.groups), (b"", []))
+
+    def test_readToTheEnd(self) -> None:
+        """
+        What the other end has written is delivered at once if somebody asks, with
+        its descriptors, also when that end is closed; its end is told as usual.
+        """
+        first, second = self.connected()
+        data = os.urandom(1000) * 100
+        descriptor = self.aDescriptor()
+        second.transport.write(data)
+        second.transport.writeWithDescriptors(b"last", [descriptor])
+        second.transport.loseConnection()
+        first.transport.readToTheEnd()
+        self.assertEqual(first.data, data + b"last")
+        [(_, group)] = first.groups
+        self.assertEqual([*map(inode, group)], [inode(descriptor)])
+        self.moveUntil(lambda: first.reasons)
+        first.reasons[0].trap(ConnectionDone)
+        first.transport.readToTheEnd()
+        self.assertEqual(len(first.reasons), 1)
+
+    def test_readToTheEndOfNothing(self) -> None:
+        """
+        When nothing is there, nothing is delivered, and all goes on.
+        """
+        first, second = self.connected()
+        first.transport.readToTheEnd()
+        self.assertEqual(first.chunks, [])
+        second.transport.write(b"x")
+        self.moveUntil(lambda: first.data)
+
+    def test_readToTheEndClosing(self) -> None:
+        """
+        A protocol that closes its transport is given no more, from then on.
+        """
+
+        class Closing(Recorder):
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data)
+                self.transport.loseConnection()
+
+        first, second = Closing(), Recorder()
+        self.connect(first, second)
+        second.transport.write(b"x" * 100_000)
+        first.transport.readToTheEnd()
+        first.transport.readToTheEnd()
+        self.assertEqual(len(first.chunks), 1)
+        self.moveUntil(lambda: first.reasons)
+        first.transport.readToTheEnd()
+        self.assertEqual(len(first.chunks), 1)
