@@ -239,11 +239,13 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
     A UNIX port of the primary's.
 
     @ivar path: The whole path, once there is a socket for it.
+    @ivar _bound: Which socket is at the path, once it is ours.
     """
 
     path: bytes
 
     _pathIsOurs = True
+    _bound: tuple[int, int] | None = None
 
     def adopt(self, bound: _Socket) -> None:
         """
@@ -265,12 +267,20 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         self.path, self._bindPath = self._bindPath, _bindable(self._bindPath)
         return super().createInternetSocket()
 
+    def startListening(self) -> None:
+        """
+        Remember whose path it is now.
+        """
+        super().startListening()
+        self._bound = _socketAt(self.path)
+
     def connectionLost(self, reason: Failure) -> None:
         """
-        Clean up, also if somebody else has removed the path already.
+        Clean up, also if somebody else has removed the path already, or has
+        bound it again.
         """
-        if self._pathIsOurs:
-            _removePath(self.path)
+        if self._pathIsOurs and self._bound is not None:
+            _removeSocket(self.path, self._bound)
         self._unlock()
         tcp.Port.connectionLost(self, reason)
 
@@ -280,7 +290,7 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         """
         created = self._created
         if created is not None and created.fileno() != -1 and created.getsockname():
-            _removePath(self.path)
+            _removeSocket(self.path, _socketAt(self.path))
         super().abandon()
         self._unlock()
 
@@ -299,11 +309,20 @@ class SharedDatagramPort:
     A bound datagram socket that the primary keeps and the workers read.
 
     @ivar path: What to remove when it is closed, if that is a path.
+    @ivar _bound: Which socket is at the path.
     """
 
     def __init__(self, bound: socket.socket, path: bytes) -> None:
         self._socket = bound
         self.path = path
+        self._bound: tuple[int, int] | None = None
+
+    def boundTo(self, path: bytes) -> None:
+        """
+        It has this path now.
+        """
+        self.path = path
+        self._bound = _socketAt(path)
 
     @property
     def descriptor(self) -> int:
@@ -334,7 +353,7 @@ class SharedDatagramPort:
         Close the socket; the workers' duplicates of it go on.
         """
         self._socket.close()
-        _removePath(self.path)
+        _removeSocket(self.path, self._bound)
 
 
 @implementer(IPortOpener)
@@ -470,7 +489,7 @@ class PortOpener:
                 if request.ipv6Only and family == socket.AF_INET6:
                     bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 bound.bind(address)
-                port.path = request.path
+                port.boundTo(request.path)
                 if _isPath(request.path):
                     os.chmod(request.path, request.mode)
                 unlessOpened.pop_all()
@@ -557,11 +576,26 @@ def _bindable(path: bytes) -> bytes:
     return min(path, os.path.relpath(path), key=len)
 
 
-def _removePath(path: bytes) -> None:
+def _socketAt(path: bytes) -> tuple[int, int] | None:
     """
-    Remove a socket's path, if it can be done: somebody else may have.
+    Which socket is at a path itself, as the kernel tells files apart; C{None} if
+    there is none, or something else, such as a link.
     """
-    if _isPath(path):
+    if not _isPath(path):
+        return None
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
+
+
+def _removeSocket(path: bytes, which: tuple[int, int] | None) -> None:
+    """
+    Remove a socket's path, if it can be done: somebody else may have, and may
+    have something else there by now, which stays.
+    """
+    if which is not None and _socketAt(path) == which:
         with suppress(OSError):
             os.unlink(path)
 
@@ -571,21 +605,18 @@ def _removeStaleSocket(path: bytes, kind: socket.SocketKind) -> None:
     Remove the socket that a primary left which had no time to clean up.
 
     A path that nobody listens on any more refuses connections; one that is in
-    use accepts them, or has a full backlog, and stays.
+    use accepts them, or has a full backlog, and stays.  So does everything that
+    is no socket, also a link to one: a worker may have named any path.
     """
-    if not _isPath(path):
-        return
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-    except OSError:
+    found = _socketAt(path)
+    if found is None:
         return
     with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.setblocking(False)
         try:
             probe.connect(_bindable(path))
         except ConnectionRefusedError:
-            _removePath(path)
+            _removeSocket(path, found)
         except OSError:
             # In use (EAGAIN: its backlog is full), or not ours to judge.
             return

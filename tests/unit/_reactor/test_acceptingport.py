@@ -823,6 +823,52 @@ class UNIXTests(PortCase):
             port.close()
             self.assertRaises(AttributeError, getattr, port, "socket")
 
+    def test_replacedBySomebody(self) -> None:
+        """
+        What is at the path by now stays, whether it is another's socket or no
+        socket at all.
+        """
+        for kind in (PortKind.UNIX, PortKind.UNIX_DATAGRAM):
+            port = self.share(self.unixRequest(kind=kind))
+            os.unlink(self.path)
+            with socket.socket(socket.AF_UNIX) as another:
+                another.bind(self.path)
+            port.close()
+            self.assertTrue(stat.S_ISSOCK(os.stat(self.path).st_mode))
+            os.unlink(self.path)
+            port = self.share(self.unixRequest(kind=kind))
+            os.unlink(self.path)
+            with open(self.path, "wb"):
+                pass
+            port.close()
+            self.assertTrue(stat.S_ISREG(os.stat(self.path).st_mode))
+            os.unlink(self.path)
+
+    def test_noSocket(self) -> None:
+        """
+        Only sockets are stale: a file, a directory and a link to a dead socket
+        stay, and the path is in use.
+        """
+        dead = self.path + b"-dead"
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(dead)
+        self.addCleanup(os.unlink, dead)
+        makers: list[tuple[Callable[[], object], Callable[[bytes], None]]] = [
+            (lambda: open(self.path, "wb").close(), os.unlink),
+            (lambda: os.mkdir(self.path), os.rmdir),
+            (lambda: os.symlink(dead, self.path), os.unlink),
+        ]
+        for make, remove in makers:
+            make()
+            before = os.lstat(self.path)
+            for kind in (PortKind.UNIX, PortKind.UNIX_DATAGRAM):
+                with self.assertRaises(ListenRefused) as caught:
+                    self.opener.openToShare(self.unixRequest(kind=kind))
+                self.assertEqual(caught.exception.errno, errno.EADDRINUSE)
+                self.assertEqual(os.lstat(self.path).st_ino, before.st_ino)
+            remove(self.path)
+        self.assertTrue(os.path.exists(dead))
+
     def test_lock(self) -> None:
         """
         A lock file beside the path is there while the port is, and a stale one
