@@ -10,6 +10,7 @@ The map of the package, from the outside in:
   - L{twisted_cluster.settings}, L{twisted_cluster.events},
     L{twisted_cluster.listening}, L{twisted_cluster.errors}: what can be set,
     what happened, what is listened on, and what can go wrong, as records.
+  - L{twisted_cluster.permissions}: what workers may listen on.
   - L{twisted_cluster.observing}: telling whoever wants to know.
   - L{twisted_cluster.scheduling}: which worker gets a connection.
   - L{twisted_cluster.interfaces}: where the sides below meet.

@@ -14,6 +14,7 @@ from attrs.converters import optional
 from attrs.validators import ge, gt, instance_of
 
 from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.permissions import PortPattern
 
 _T = TypeVar("_T")
 
@@ -82,6 +83,35 @@ class HandoffSettings:
     window: int = field(default=64, validator=[instance_of(int), ge(1)])
 
 
+def _patterns(value: Iterable[PortPattern | str]) -> tuple[PortPattern, ...]:
+    """
+    Any sequence of patterns, read already or not.
+    """
+    return tuple(
+        pattern if isinstance(pattern, PortPattern) else PortPattern.parse(pattern)
+        for pattern in _words(value)
+    )
+
+
+@frozen(kw_only=True)
+class PortSettings:
+    """
+    What the workers may have the primary open.
+
+    @ivar mayListen: The ports that they may ask for, as patterns such as
+        C{tcp:8080} or C{unix:/run/site/*}; C{None} is any port that the primary
+        itself can open.  Ports that the primary was told to open are theirs in
+        any case, and so is a port that another worker was allowed to open.
+    @ivar limit: How many ports may be open at a time, whoever asked for them.
+        Each takes one of the primary's descriptors.
+    """
+
+    mayListen: tuple[PortPattern, ...] | None = field(
+        default=None, converter=optional(_patterns)
+    )
+    limit: int = field(default=512, validator=[instance_of(int), ge(1)])
+
+
 @frozen(kw_only=True)
 class WorkerProgram:
     """
@@ -120,6 +150,7 @@ class ClusterSettings:
     @ivar policy: Who accepts connections.
     @ivar supervision: When workers are started again.
     @ivar handoff: How many connections may be on their way.
+    @ivar ports: What the workers may have the primary open.
     """
 
     program: WorkerProgram
@@ -129,6 +160,7 @@ class ClusterSettings:
     )
     supervision: SupervisionSettings = field(factory=SupervisionSettings)
     handoff: HandoffSettings = field(factory=HandoffSettings)
+    ports: PortSettings = field(factory=PortSettings)
 
 
 SERIALIZATIONS = ("json", "advanced")

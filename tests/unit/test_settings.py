@@ -13,9 +13,11 @@ from twisted.internet.task import Clock
 from twisted.runner.procmon import ProcessMonitor
 
 from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.permissions import PortPattern
 from twisted_cluster.settings import (
     ClusterSettings,
     HandoffSettings,
+    PortSettings,
     PrimarySettings,
     SchedulingPolicy,
     SupervisionSettings,
@@ -62,6 +64,38 @@ class SupervisionSettingsTests(TestCase):
         ):
             SupervisionSettings(minRestartDelay=3, maxRestartDelay=2)
         SupervisionSettings(minRestartDelay=3, maxRestartDelay=3)
+
+
+class PortSettingsTests(TestCase):
+    """
+    Tests of L{PortSettings}.
+    """
+
+    def test_default(self) -> None:
+        """
+        Workers may listen on whatever the primary can.
+        """
+        self.assertIsNone(PortSettings().mayListen)
+
+    def test_patterns(self) -> None:
+        """
+        Patterns can be given as they are written.
+        """
+        settings = PortSettings(mayListen=["tcp:80", PortPattern.parse("fd:3")])
+        self.assertEqual(
+            settings.mayListen,
+            (PortPattern.parse("tcp:80"), PortPattern.parse("fd:3")),
+        )
+
+    def test_invalid(self) -> None:
+        """
+        What is no pattern, or no list of them, is refused; and so is no port.
+        """
+        for wrong in (["80"], "tcp:80", 80):
+            with self.assertRaises(ConfigurationError):
+                PortSettings(mayListen=wrong)  # type: ignore[arg-type]
+        with self.assertRaises(ValueError):
+            PortSettings(limit=0)
 
 
 class HandoffSettingsTests(TestCase):

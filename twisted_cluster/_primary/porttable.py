@@ -14,6 +14,8 @@ Rules, as far as several processes can follow what one would see:
     crashes, or that closes its ports because it is stopping, leaves them open
     for its successor.
   - A failed attempt leaves nothing behind.
+  - What is open, or was opened for the workers, they may have; what else, and how
+    many, is a setting.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ from twisted_cluster.errors import ListenRefused
 from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IOpenPort, IPortOpener
 from twisted_cluster.listening import ListenRequest, Loan
-from twisted_cluster.settings import SchedulingPolicy
+from twisted_cluster.permissions import allowing
+from twisted_cluster.settings import PortSettings, SchedulingPolicy
 
 
 class PrimaryPort(Protocol):
@@ -152,9 +155,11 @@ class PortTable:
         opener: IPortOpener,
         policy: SchedulingPolicy,
         newHandoffPort: Callable[[], HandoffPort],
+        settings: PortSettings | None = None,
     ) -> None:
         self._opener = opener
         self._policy = policy
+        self._settings = settings or PortSettings()
         self._newHandoffPort = newHandoffPort
         self._numbers = count(1)
         self._entries: list[_Entry] = []
@@ -170,11 +175,15 @@ class PortTable:
         @return: The loan.  Its descriptor is the primary's own, to be sent: the
             receiver of the message gets a duplicate.
 
-        @raise ListenRefused: if the kernel refuses, or the worker has it already.
+        @raise ListenRefused: if the kernel refuses, the worker has it already, or
+            the settings do not allow it.
         """
         if self._isShutDown:
             raise ListenRefused(errno.ESHUTDOWN, "the cluster is stopping")
-        entry = self._find(worker, request) or self._open(request)
+        entry = self._find(worker, request)
+        if entry is None:
+            self._requireAllowed(worker, request)
+            entry = self._open(request)
         number = next(self._numbers)
         entry.loans[worker.id] = number
         self._byLoan[number] = entry
@@ -295,6 +304,32 @@ class PortTable:
             ):
                 return entry
         return None
+
+    def _requireAllowed(self, worker: Borrower, request: ListenRequest) -> None:
+        """
+        @raise ListenRefused: if no worker may have this port opened.
+        """
+        allowed, limit = self._settings.mayListen, self._settings.limit
+        if allowed is not None and not any(p.allows(request) for p in allowed):
+            refusal = ListenRefused(
+                errno.EACCES,
+                "workers may not listen on this; --allow-listen "
+                f"{allowing(request)} would let them",
+            )
+        elif len(self._entries) >= limit:
+            refusal = ListenRefused(
+                errno.EMFILE,
+                f"{limit} ports are open, and more are not allowed; see --port-limit",
+            )
+        else:
+            return
+        self._log.warn(
+            "worker {id} may not listen on {request}: {reason}",
+            id=worker.id,
+            request=request,
+            reason=refusal.reason,
+        )
+        raise refusal
 
     def _open(self, request: ListenRequest) -> _Entry:
         """

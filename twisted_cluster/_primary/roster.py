@@ -18,7 +18,12 @@ from twisted_cluster.interfaces import IPortOpener, ISpawner
 from twisted_cluster.listening import ListenRequest
 from twisted_cluster.observing import Observers
 from twisted_cluster.scheduling import RoundRobin
-from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
+from twisted_cluster.settings import (
+    HandoffSettings,
+    PortSettings,
+    SchedulingPolicy,
+    WorkerProgram,
+)
 
 
 class Roster:
@@ -40,11 +45,13 @@ class Roster:
         opener: IPortOpener,
         clock: IReactorTime,
         newOutput: NewOutput = logged,
+        ports: PortSettings | None = None,
     ) -> None:
         """
         @param policy: Who accepts the connections of its ports.
         @param handoff: How many connections may be on their way.
         @param newOutput: Where goes what workers write into pipes.
+        @param ports: What workers may have opened; anything if it is not given.
         """
         self._newOutput = newOutput
         self._handoff = handoff
@@ -53,7 +60,7 @@ class Roster:
         self._numbers = count(1)
         self._observers: Observers[WorkerObserver] = Observers()
         self.workers: dict[int, WorkerHandle] = {}
-        self.ports = PortTable(opener, policy, self._newHandoffPort)
+        self.ports = PortTable(opener, policy, self._newHandoffPort, ports)
 
     def addObserver(self, observer: WorkerObserver) -> None:
         """

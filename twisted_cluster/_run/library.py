@@ -26,6 +26,7 @@ from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster.errors import ClusterStopping, ConfigurationError
 from twisted_cluster.settings import (
     HandoffSettings,
+    PortSettings,
     PrimarySettings,
     SchedulingPolicy,
     SupervisionSettings,
@@ -38,9 +39,12 @@ class _ThisProcess:
     The process that the primary is, and a reactor in it.
     """
 
-    def __init__(self, reactor: Any, handoff: HandoffSettings) -> None:
+    def __init__(
+        self, reactor: Any, handoff: HandoffSettings, ports: PortSettings
+    ) -> None:
         self._reactor = reactor
         self._handoff = handoff
+        self._ports = ports
 
     def defaults(self) -> PrimarySettings:
         """
@@ -98,6 +102,7 @@ class _ThisProcess:
             PortOpener(self._reactor),
             self._reactor,
             newOutput=emitted,
+            ports=self._ports,
         )
 
     def correspondence(self, handle: WorkerHandle) -> Correspondence:
@@ -122,6 +127,7 @@ class Cluster(_Cluster):
         schedulingPolicy: SchedulingPolicy | str | None = None,
         handoff: HandoffSettings | None = None,
         supervision: SupervisionSettings | None = None,
+        ports: PortSettings | None = None,
         **settings: Any,
     ) -> None:
         """
@@ -130,6 +136,7 @@ class Cluster(_Cluster):
             C{TWISTED_CLUSTER_SCHED_POLICY} if it is not given, else C{SCHED_RR}.
         @param handoff: How many connections may be on their way.
         @param supervision: How long a worker may take to end.
+        @param ports: What the workers may have the primary open.
         @param settings: As for C{setupPrimary}.
 
         @raise ConfigurationError: if one of them cannot work.
@@ -142,7 +149,9 @@ class Cluster(_Cluster):
         if schedulingPolicy is None:
             schedulingPolicy = policyFromEnvironment(os.environ)
         super().__init__(
-            _ThisProcess(reactor, handoff or HandoffSettings()),
+            _ThisProcess(
+                reactor, handoff or HandoffSettings(), ports or PortSettings()
+            ),
             self._reactor,
             SchedulingPolicy(schedulingPolicy),
         )

@@ -34,9 +34,11 @@ from twisted_cluster._run.target import (
 )
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.listening import ListenRequest
+from twisted_cluster.permissions import PortPattern
 from twisted_cluster.settings import (
     ClusterSettings,
     HandoffSettings,
+    PortSettings,
     SchedulingPolicy,
     SupervisionSettings,
     WorkerProgram,
@@ -54,6 +56,8 @@ SETTING_OF_OPTION = {
     "maxrestartdelay": "supervision.maxRestartDelay",
     "queue-limit": "handoff.queueLimit",
     "window": "handoff.window",
+    "allow-listen": "ports.mayListen",
+    "port-limit": "ports.limit",
     "uid": "program.uid",
     "gid": "program.gid",
 }
@@ -292,6 +296,13 @@ class Options(UsageOptions):
             "How many connections may be on their way to one worker.",
             _reading("window", _count),
         ],
+        [
+            "port-limit",
+            None,
+            512,
+            "How many ports may be open at a time.",
+            _reading("port-limit", _count),
+        ],
     ]
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -299,7 +310,7 @@ class Options(UsageOptions):
         @param environment: Where defaults come from, and what workers inherit.
         """
         UsageOptions.__init__(self)
-        for name in ("bind", "listen"):
+        for name in ("bind", "listen", "allow-listen"):
             # Twisted shows the docstrings, line breaks and all.
             self.docs[name] = " ".join(self.docs[name].split())
         self._environment = environment
@@ -308,6 +319,7 @@ class Options(UsageOptions):
         self._arguments: tuple[str, ...] = ()
         self["bind"] = []
         self["listen"] = []
+        self["allow-listen"] = None
 
     def opt_bind(self, description: str) -> None:
         """
@@ -322,6 +334,16 @@ class Options(UsageOptions):
         TARGET is one. Can be given more than once.
         """
         self["listen"].append(description)
+
+    def opt_allow_listen(self, pattern: str) -> None:
+        """
+        A port that the workers may listen on, for example tcp:8080,
+        tcp:8000-8099, unix:/run/site/* or fd:3. Can be given more than once; the
+        ports of --bind need none. [default: all ports are allowed]
+        """
+        allowed = self["allow-listen"] or []
+        allowed.append(_reading("allow-listen", PortPattern.parse)(pattern))
+        self["allow-listen"] = allowed
 
     def parseArgs(self, target: str | None = None, *arguments: str) -> None:
         """
@@ -461,6 +483,7 @@ class Options(UsageOptions):
             policy=self["policy"],
             supervision=SupervisionSettings(**self._given("supervision")),
             handoff=HandoffSettings(**self._given("handoff")),
+            ports=PortSettings(**self._given("ports")),
         )
 
     def _given(self, record: str) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class ClusterService(Service):
                 Spawner(self._reactor, givenToThisProcess()),
                 PortOpener(self._reactor),
                 self._reactor,
+                ports=self._settings.ports,
             )
             for request in self._bindings:
                 try:

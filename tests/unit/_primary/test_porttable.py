@@ -9,7 +9,7 @@ import errno
 
 from attrs import evolve
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 
 from tests.unit._primary.borrowers import SteppedWorker
 from tests.unit.realreactor import DescriptorsCountedTestCase
@@ -18,7 +18,7 @@ from twisted_cluster._primary.porttable import PortTable
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
 from twisted_cluster.scheduling import RoundRobin
-from twisted_cluster.settings import HandoffSettings, SchedulingPolicy
+from twisted_cluster.settings import HandoffSettings, PortSettings, SchedulingPolicy
 from twisted_cluster.testing.ports import (
     FIRST_CHOSEN_PORT,
     MemoryPort,
@@ -37,6 +37,7 @@ class TableCase(DescriptorsCountedTestCase):
     """
 
     policy = SchedulingPolicy.RR
+    settings: PortSettings | None = None
 
     def setUp(self) -> None:
         """
@@ -49,6 +50,7 @@ class TableCase(DescriptorsCountedTestCase):
             self.opener,
             self.policy,
             lambda: HandoffPort(RoundRobin(), HandoffSettings(), Clock()),
+            self.settings,
         )
         self.addCleanup(self.table.closeAll)
         self.first, self.second = SteppedWorker(1), SteppedWorker(2)
@@ -214,6 +216,95 @@ class LendingTests(TableCase):
             [str(event["address"]) for event in events],
             [f"tcp 0.0.0.0:{FIRST_CHOSEN_PORT}", "unix /run/site.socket"],
         )
+
+
+class AllowedTests(TableCase):
+    """
+    A table that opens some ports only.
+    """
+
+    settings = PortSettings(mayListen=["tcp:8080", "tcp:0", "unix:/run/*"])
+
+    def test_allowed(self) -> None:
+        """
+        What is allowed is lent, and so is the number that the kernel chose.
+        """
+        for request in (TCP, CHOSEN, PATH):
+            self.table.lend(self.first, request)
+        learnt = evolve(CHOSEN, port=FIRST_CHOSEN_PORT)
+        self.table.lend(self.second, learnt)
+        self.assertEqual(len(self.opener.ports), 3)
+
+    def test_refused(self) -> None:
+        """
+        Nothing is opened for what is not; the worker and the log are told what
+        would allow it, once.
+        """
+        with capturedLogs() as events, self.assertRaises(ListenRefused) as caught:
+            self.table.lend(self.first, UDP)
+        self.assertEqual(caught.exception.errno, errno.EACCES)
+        self.assertIn("--allow-listen udp:5353 ", caught.exception.reason)
+        self.assertEqual(self.opener.ports, [])
+        [event] = events
+        self.assertEqual(
+            formatEvent(event),
+            "worker 1 may not listen on udp 0.0.0.0:5353: workers may not listen on "
+            "this; --allow-listen udp:5353 would let them",
+        )
+
+    def test_descriptor(self) -> None:
+        """
+        The primary's own sockets are named by their numbers, and nothing else
+        allows them.
+        """
+        self.assertRefused(
+            errno.EACCES, self.first, ListenRequest(kind=PortKind.TCP, descriptor=3)
+        )
+
+    def test_held(self) -> None:
+        """
+        What the operator had opened is the workers' in any case.
+        """
+        self.table.hold(UDP)
+        self.table.lend(self.first, UDP)
+        self.assertEqual(len(self.opener.ports), 1)
+
+
+class PortLimitTests(TableCase):
+    """
+    A table with few ports.
+    """
+
+    settings = PortSettings(limit=2)
+
+    def test_limit(self) -> None:
+        """
+        A worker that asks for more and more ports gets so many; when one is
+        closed it can have another.
+        """
+        loans = [self.table.lend(self.first, CHOSEN) for _ in range(2)]
+        with self.assertRaises(ListenRefused) as caught:
+            self.table.lend(self.first, CHOSEN)
+        self.assertEqual(caught.exception.errno, errno.EMFILE)
+        self.assertIn("2 ports are open", caught.exception.reason)
+        self.assertEqual(len(self.opener.openPorts), 2)
+        self.table.lend(self.second, CHOSEN)
+        self.table.giveBack(self.first, loans[1].number, leaving=False)
+        self.table.lend(self.first, CHOSEN)
+
+    def test_overWorkers(self) -> None:
+        """
+        Ports that workers left behind count: a program that ends again and again
+        does not open new ones without end.
+        """
+        for number in (1, 2, 3):
+            worker = SteppedWorker(number)
+            try:
+                self.table.lend(worker, evolve(TCP, port=9000 + number))
+            except ListenRefused as e:
+                self.assertEqual((number, e.errno), (3, errno.EMFILE))
+            self.table.workerLost(worker)
+        self.assertEqual(len(self.opener.openPorts), 2)
 
 
 class PolicyTests(TableCase):

@@ -135,6 +135,7 @@ class SettingsTests(OptionsCase):
             "maxrestartdelay": 60.0,
             "queue-limit": 11,
             "window": 12,
+            "port-limit": 13,
         }
         words = [f"--{name}={number}" for name, number in numbers.items()]
         settings = self.parse(*words, "--policy", "none", "web").settings
@@ -144,6 +145,20 @@ class SettingsTests(OptionsCase):
                 found = getattr(found, part)
             self.assertEqual(found, number, name)
         self.assertIs(settings.policy, SchedulingPolicy.NONE)
+
+    def test_allowListen(self) -> None:
+        """
+        Each C{--allow-listen} allows more; one that names no ports is refused.
+        """
+        words = ["--allow-listen", "tcp:80", "--allow-listen=unix:/run/*", "web"]
+        allowed = self.parse(*words).settings.ports.mayListen
+        assert allowed is not None
+        self.assertEqual(
+            [str(pattern) for pattern in allowed], [words[1], "unix:/run/*"]
+        )
+        self.assertUsageError(
+            ["--allow-listen", "80", "web"], "--allow-listen: '80' names no ports"
+        )
 
     def test_short(self) -> None:
         """
