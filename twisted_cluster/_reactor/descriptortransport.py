@@ -98,6 +98,8 @@ class DescriptorTransport(abstract.FileDescriptor):
     @ivar _waiting: What the kernel did not take yet: bytes, with the
         descriptors that belong to the first of them.
     @ivar _retrying: Whether a timer is going to try again.
+    @ivar _complained: Whether it was logged that something cannot be sent, and
+        that is still so.
     @ivar _unheard: Whether the other end is closed, so that nothing that is
         written is read any more.
     """
@@ -121,6 +123,7 @@ class DescriptorTransport(abstract.FileDescriptor):
         self._protocol = protocol
         self._waiting: deque[tuple[bytes, Sequence[int]]] = deque()
         self._retrying = False
+        self._complained = False
         self._unheard = False
         self.connected = 1
 
@@ -241,6 +244,7 @@ class DescriptorTransport(abstract.FileDescriptor):
         """
         lost = self._flush()
         if lost is None and not self._waiting:
+            self._complained = False
             self.stopWriting()
             if self.disconnecting:
                 closing: Exception | None = self._postLoseConnection()
@@ -282,6 +286,13 @@ class DescriptorTransport(abstract.FileDescriptor):
         @return: Why it is lost, or C{None} if it is not, or not yet.
         """
         if error.errno in _LATER:
+            if not self._complained:
+                self._complained = True
+                self._log.warn(
+                    "a message to another process cannot be sent at present: {error}; "
+                    "it is tried again until it can",
+                    error=error,
+                )
             self._tryAgainLater()
             return None
         if error.errno in _OTHER_END_CLOSED and not self.disconnecting:

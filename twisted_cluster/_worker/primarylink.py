@@ -24,6 +24,8 @@ class PrimaryLink(MessagingChannel):
     Receives connections for this worker's ports.
 
     @ivar _ports: By the number of its loan, each port that welcomes them.
+    @ivar _exhausted: Whether this process had no room for some the last time,
+        which was logged then.
     @ivar _askedToLeave: Called when the primary wants this worker to leave.
     @ivar _primaryLost: Called once when the channel is gone.
     """
@@ -40,6 +42,7 @@ class PrimaryLink(MessagingChannel):
         self._askedToLeave = asked
         self._ports: dict[int, IBorrowedPort] = {}
         self._primaryLost = primaryLost
+        self._exhausted = False
 
     def reportRunning(self) -> None:
         """
@@ -97,6 +100,7 @@ class PrimaryLink(MessagingChannel):
             closeAll(descriptors)
             return {"refused": range(len(inodes))}
         if len(descriptors) == len(inodes):
+            self._exhausted = False
             positions: Sequence[int] = range(len(inodes))
         else:
             descriptors, positions = self._whatArrived(inodes, descriptors)
@@ -133,12 +137,14 @@ class PrimaryLink(MessagingChannel):
 
         @return: The descriptors that were meant, and the position of each.
         """
-        self._log.warn(
-            "no descriptors left: {missing} of {count} connections go back to the "
-            "primary",
-            missing=len(inodes) - len(descriptors),
-            count=len(inodes),
-        )
+        if not self._exhausted:
+            self._exhausted = True
+            self._log.warn(
+                "no descriptors left: {missing} of {count} connections go back to the "
+                "primary",
+                missing=len(inodes) - len(descriptors),
+                count=len(inodes),
+            )
         positionOf = {inode: position for position, inode in enumerate(inodes)}
         meant, positions = [], []
         for descriptor in descriptors:

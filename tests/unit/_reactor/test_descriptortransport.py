@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
@@ -232,6 +233,23 @@ class TroubleTests(DescriptorsCountedTestCase):
             self.assertEqual(self.received(), (b"first", 1))
             self.assertEqual(self.received(), (b"second", 0))
             self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_laterSaid(self) -> None:
+        """
+        That it is tried again is said once, until everything is sent.
+        """
+        for _ in range(2):
+            troubles = [OSError(errno.ENOBUFS, "no room")] * 3
+            self.socket.troubles = troubles.copy()
+            with capturedLogs() as events:
+                self.transport.write(b"x")
+                for _ in troubles:
+                    self.reactor.advance(RETRY_DELAY)
+                    self.assertIsNone(self.transport.doWrite())
+            self.assertEqual(self.received(), (b"x", 0))
+            [event] = events
+            self.assertIn("cannot be sent at present", formatEvent(event))
+            self.assertIn("no room", formatEvent(event))
 
     def test_laterOnce(self) -> None:
         """

@@ -303,6 +303,19 @@ class TakingTests(LinkCase):
         self.assertEqual(self.refusedOf(self.hand.send()), [0, 1, 2])
         self.assertEqual(self.refusedOf(self.hand.send()), [])
 
+    def test_truncatedAgain(self) -> None:
+        """
+        That there is no room is said once, until there was.
+        """
+        self.hand.welcome(KeepingPort())
+        said = []
+        for truncations in ([0], [2], [], [1]):
+            self.hand.pump.second.truncations.extend(truncations)
+            with capturedLogs() as events:
+                self.hand.send()
+            said.append(len(events))
+        self.assertEqual(said, [1, 0, 0, 1])
+
     def test_truncatedAndRefused(self) -> None:
         """
         Positions are those of what was sent, not of what arrived.
