@@ -1,0 +1,3 @@
+"""
+Tests of what becomes of connections when something fails.
+"""
