@@ -240,7 +240,7 @@ class TroubleTests(DescriptorsCountedTestCase):
         """
         for _ in range(2):
             troubles = [OSError(errno.ENOBUFS, "no room")] * 3
-            self.socket.troubles = troubles.copy()
+            self.socket.troubles = [*troubles]
             with capturedLogs() as events:
                 self.transport.write(b"x")
                 for _ in troubles:
