@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from twisted.internet import tcp, udp, unix
 from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.main import CONNECTION_DONE
 from twisted.python import log
@@ -26,6 +27,7 @@ from twisted_cluster._reactor.serving import (
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
+from twisted_cluster.observing import Occasion
 
 _CLOSED = Failure(CONNECTION_DONE)
 
@@ -36,12 +38,14 @@ class _BorrowingMixin:
     listen, and given back when it is closed.
 
     @ivar _loan: The primary's port; C{None} while this one is closed.
+    @ivar _closing: Its end, while that is awaited.
     @ivar _primaryPorts: Where it is from.
     @ivar primaryDescriptor: The number that its socket has in the primary, if the
         primary was given it; C{None} if the primary shall open one.
     """
 
     _loan: Loan | None = None
+    _closing: Occasion[None] | None = None
     primaryDescriptor: int | None = None
     _primaryPorts: IPrimaryPorts
 
@@ -51,6 +55,38 @@ class _BorrowingMixin:
     interface: Any
     port: Any
     reactor: Any
+
+    def stopListening(self) -> Deferred[None] | None:
+        """
+        Close the port.
+
+        A worker that leaves closes what its application may be closing itself;
+        Twisted's ports would be closed twice.
+        """
+        if self._closing is None:
+            closed = super().stopListening()  # type: ignore[misc]
+            if closed is None:
+                # It was not open.
+                return None
+            self._closing = Occasion()
+            closed.addCallbacks(self._closed, self._notClosed)
+        return self._closing.when()
+
+    def _closed(self, result: object) -> None:
+        """
+        The port is closed; it can be opened again.
+        """
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            closing.happened(None)
+
+    def _notClosed(self, failure: Failure) -> None:
+        """
+        Something failed when the port was closed.
+        """
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            closing.willNeverHappen(cast(Exception, failure.value))
 
     def _request(self) -> ListenRequest:
         """
@@ -121,6 +157,12 @@ class _BorrowedStreamMixin(_BorrowingMixin):
     numberAccepts: int
     transport: Any
     sessionno: int
+
+    def loseConnection(self, connDone: Failure = _CLOSED) -> Deferred[None] | None:
+        """
+        Close the port; what it was called before there was C{stopListening}.
+        """
+        return self.stopListening()
 
     def startReading(self) -> None:
         """
@@ -274,7 +316,7 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         tcp.Port.connectionLost(cast(tcp.Port, self), reason)
 
 
-class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):
+class BorrowedTCPPort(_BorrowedStreamMixin, tcp.Port):  # type: ignore[misc]
     """
     A TCP port in a worker.
     """
@@ -336,7 +378,7 @@ class BorrowedUNIXConnection(ServedUNIXConnection):
         return host
 
 
-class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):
+class BorrowedUNIXPort(_BorrowedStreamMixin, unix.Port):  # type: ignore[misc]
     """
     A UNIX port in a worker.  Its path, and the lock beside it, are the
     primary's to make and to remove.
