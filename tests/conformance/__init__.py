@@ -5,6 +5,7 @@ What Node's tests of C{cluster} assert, asserted of this package.
     worker; and what such programs are written with.
   - L{tests.conformance.catalogue}: every test of Node's, and what has become of
     it here.
+  - C{python -m tests.conformance.reactors}: runs every case on every reactor.
   - C{python -m tests.conformance}: writes C{docs/project/conformance.rst} anew.
 
 Each case is a module, named after Node's file, which is test and program in

@@ -205,6 +205,11 @@ def page() -> str:
         "nothing is left to do, so that workers disconnect where Node's just end; and",
         "``disconnect`` and ``send`` return Deferreds.",
         "",
+        "The counts below are the same on epoll, poll, select and asyncio;",
+        "``tox run -e reactors`` runs every case on each of them, and prints how many",
+        "tests pass.  The tests of every change are all cases on epoll, and on the",
+        "others those that have most to do with the reactor.",
+        "",
         f"{len(become)} cases: {counts}.",
         "",
     ]

@@ -26,7 +26,8 @@ by an exception, by an error in the log, by a function of L{mustCall} that was
 not called, by workers that outlive C{primary}, by taking too long.
 
 The environment's C{TWISTED_CLUSTER_TEST_REACTOR} names the reactor that the
-programs install: C{epoll}, C{poll}, C{select} or C{asyncio}.
+programs install: C{epoll}, C{poll}, C{select} or C{asyncio}.  C{python -m
+tests.conformance.reactors} runs all cases on each of them.
 """
 
 from __future__ import annotations
@@ -105,7 +106,12 @@ _FAILED = "failed: "
 class ProgramTests(SynchronousTestCase):
     """
     Tests whose module is the program.
+
+    @ivar reactorName: The reactor that it installs; C{None} for what the
+        environment says.
     """
+
+    reactorName: str | None = None
 
     def perform(
         self,
@@ -129,6 +135,8 @@ class ProgramTests(SynchronousTestCase):
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         command = [*launcher, os.path.abspath(file), *arguments]
         surroundings = {"PYTHONPATH": path.rstrip(os.pathsep), **(environment or {})}
+        if self.reactorName is not None:
+            surroundings[REACTOR_VARIABLE] = self.reactorName
         # Where the path of a UNIX socket is short enough.
         with tempfile.TemporaryDirectory(prefix="tc-") as directory:
             with RunningProgram(command, directory, surroundings) as program:
