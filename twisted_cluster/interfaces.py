@@ -59,6 +59,15 @@ class IDescriptorTransport(ITransport):
         called while something is being delivered.
         """
 
+    def abortConnection() -> None:
+        """
+        Close without sending what waits, which C{loseConnection} would wait for;
+        and deliver nothing more.  The protocol is told later, not before this
+        returns.
+        """
+
+    unsent: int = Attribute("How many bytes wait until the other side reads.")
+
 
 class IDescriptorProtocol(IProtocol):
     """

@@ -95,6 +95,7 @@ class DescriptorTransport(abstract.FileDescriptor):
     a turn for each box.
 
     @ivar reactor: Provides C{IReactorFDSet} and C{IReactorTime}.
+    @ivar unsent: How many bytes are waiting.
     @ivar _waiting: What the kernel did not take yet: bytes, with the
         descriptors that belong to the first of them.
     @ivar _retrying: Whether a timer is going to try again.
@@ -125,6 +126,7 @@ class DescriptorTransport(abstract.FileDescriptor):
         self._retrying = False
         self._complained = False
         self._unheard = False
+        self.unsent = 0
         self.connected = 1
 
     def open(self) -> None:
@@ -231,6 +233,7 @@ class DescriptorTransport(abstract.FileDescriptor):
         if self._unheard:
             return
         self._waiting.append((data, descriptors))
+        self.unsent += len(data)
         if len(self._waiting) == 1:
             lost = self._flush()
             if lost is not None:
@@ -264,6 +267,7 @@ class DescriptorTransport(abstract.FileDescriptor):
                 return None
             except OSError as e:
                 return self._sendFailed(e)
+            self.unsent -= sent
             if sent == len(data):
                 self._waiting.popleft()
             else:
@@ -299,7 +303,7 @@ class DescriptorTransport(abstract.FileDescriptor):
             # What it wrote before is still to be read: its last answers.  After
             # them comes the end of file, and that ends the channel.
             self._unheard = True
-            self._waiting.clear()
+            self._forget()
             self.stopWriting()
             return None
         return main.CONNECTION_LOST
@@ -323,6 +327,25 @@ class DescriptorTransport(abstract.FileDescriptor):
 
     # -- closing
 
+    def abortConnection(self) -> None:
+        """
+        Close without sending what waits: the other end may never read it.
+        """
+        if self.connected:
+            self.disconnecting = True
+            self.stopReading()
+            self.stopWriting()
+            self._forget()
+            # The caller is likely to be the protocol.
+            self.reactor.callLater(0, self._lost, main.CONNECTION_LOST)
+
+    def _forget(self) -> None:
+        """
+        Nothing that waits is going to be sent.
+        """
+        self._waiting.clear()
+        self.unsent = 0
+
     def _lost(self, reason: Exception) -> None:
         """
         Report, outside of any caller's business, what a write found out.
@@ -337,6 +360,6 @@ class DescriptorTransport(abstract.FileDescriptor):
         if not self.connected:
             return
         super().connectionLost(reason)
-        self._waiting.clear()
+        self._forget()
         self._socket.close()
         self._protocol.connectionLost(reason)

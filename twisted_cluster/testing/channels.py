@@ -108,6 +108,13 @@ class MemoryTransport:
             message.group = [os.dup(fd) for fd in descriptors]
         self._written.append(message)
 
+    @property
+    def unsent(self) -> int:
+        """
+        How many bytes the other end has not read.
+        """
+        return sum(len(message.data) for message in self._written)
+
     def loseConnection(self) -> None:
         """
         Close this end when the pump runs.  What was written before arrives at
@@ -123,6 +130,13 @@ class MemoryTransport:
         left = sum(len(message.data) for message in self._other._written)
         while left > 0 and self.connected and not self.disconnecting:
             left -= self.deliver(self._other)
+
+    def abortConnection(self) -> None:
+        """
+        Close this end when the pump runs, and drop what has not arrived.
+        """
+        self.discard()
+        self.loseConnection()
 
     def getHost(self) -> IAddress:
         """

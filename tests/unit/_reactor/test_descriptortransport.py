@@ -217,6 +217,22 @@ class TroubleTests(DescriptorsCountedTestCase):
         self.assertIsInstance(reason, ConnectionDone)
         self.assertEqual(self.received(), (b"first", 0))
 
+    def test_abortUnread(self) -> None:
+        """
+        Aborting does not wait for an end that never reads, nor for a timer.
+        """
+        for trouble in (BlockingIOError(), OSError(errno.ENOBUFS, "later")):
+            self.socket.troubles = [trouble]
+            self.transport.write(b"first")
+        self.transport.abortConnection()
+        self.assertNotIn(self.transport, self.reactor.readers)
+        self.assertFalse(self.isWriting())
+        self.assertIsNone(self.lost())
+        self.reactor.advance(0)
+        self.assertIs(self.lost(), ConnectionLost)
+        self.reactor.advance(RETRY_DELAY)
+        self.assertEqual(self.socket.sent, [])
+
     def test_later(self) -> None:
         """
         What the kernel has no memory for, or too many descriptors on their way,

@@ -228,6 +228,46 @@ class DescriptorTransportContract(DescriptorsCountedTestCase):
             [reason] = protocol.reasons
             reason.trap(ConnectionDone)
 
+    def test_abort(self) -> None:
+        """
+        An end that is aborted closes without sending what waits and without
+        delivering anything more, though not before its caller goes on.
+        """
+        first, second = self.connected()
+        first.transport.write(bytes(10_000_000))
+        second.transport.write(b"unread")
+        self.assertGreater(first.transport.unsent, 0)
+        first.transport.abortConnection()
+        first.transport.abortConnection()
+        first.transport.write(b"later")
+        self.assertEqual((first.transport.unsent, first.reasons), (0, []))
+        self.moveUntil(lambda: first.reasons and second.reasons)
+        first.transport.abortConnection()
+        self.assertEqual(first.data, b"")
+        self.assertLess(len(second.data), 10_000_000)
+        self.assertEqual((len(first.reasons), len(second.reasons)), (1, 1))
+
+    def test_abortWhileClosing(self) -> None:
+        """
+        So is one that was asked to close, and waits until all is read.
+        """
+        first, second = self.connected()
+        first.transport.write(bytes(10_000_000))
+        first.transport.loseConnection()
+        first.transport.abortConnection()
+        self.moveUntil(lambda: first.reasons and second.reasons)
+        self.assertLess(len(second.data), 10_000_000)
+
+    def test_unsent(self) -> None:
+        """
+        What is read does not wait any more.
+        """
+        first, second = self.connected()
+        first.transport.write(bytes(1_000_000))
+        first.transport.write(b"end")
+        self.moveUntil(lambda: len(second.data) == 1_000_003)
+        self.assertEqual(first.transport.unsent, 0)
+
     def test_closeUnread(self) -> None:
         """
         Descriptors that arrive at an end that is closing are closed.
