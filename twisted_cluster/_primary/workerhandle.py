@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_cluster._primary.porttable import PortTable
@@ -87,6 +88,8 @@ class WorkerHandle(ProcessProtocol):
     @ivar link: Our end of the stream channel.
     @ivar queries: Our end of the query channel.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -179,6 +182,11 @@ class WorkerHandle(ProcessProtocol):
         # If it is gone before it answers, that is told by its exit.
         left: Deferred[Any] = self.link.leave()
         left.addErrback(lambda failure: failure.trap(ChannelClosed))
+        left.addErrback(
+            lambda failure: self._log.failure(
+                "worker {id} failed when it was asked to leave", failure, id=self.id
+            )
+        )
 
     def disconnect(self) -> None:
         """
@@ -187,6 +195,14 @@ class WorkerHandle(ProcessProtocol):
         for channel in (self.link, self.queries):
             if channel.connected:
                 channel.transport.loseConnection()
+
+    def cutOff(self) -> None:
+        """
+        Close its channel, whatever waits on it.
+        """
+        for channel in (self.link, self.queries):
+            if channel.connected:
+                channel.transport.abortConnection()
 
     def _retiring(self) -> None:
         """
@@ -331,8 +347,8 @@ class WorkerHandle(ProcessProtocol):
         """
         self._disconnected()
         self.lifecycle.happened(Happening.EXITED)
-        # A process that it started may hold the other ends.
-        self.disconnect()
+        # A process that it started may hold the other ends, and does not read.
+        self.cutOff()
         self._observer.workerExited(self, exit)
 
     def _disconnected(self) -> None:

@@ -28,7 +28,7 @@ from twisted_cluster._wire.toprimary import (
     listenRequest,
 )
 from twisted_cluster._wire.toworker import Leave, TakeConnections
-from twisted_cluster.errors import ListenRefused
+from twisted_cluster.errors import ListenRefused, MalformedBox
 from twisted_cluster.interfaces import AcceptedConnection
 from twisted_cluster.listening import ListenRequest, Loan
 
@@ -90,6 +90,11 @@ class WorkerReports(Protocol):
         It cannot be reached any more.
         """
 
+    def cutOff(self) -> None:
+        """
+        It must not be listened to any more.
+        """
+
 
 class WorkerQueries(Channel):
     """
@@ -99,6 +104,7 @@ class WorkerQueries(Channel):
     def __init__(self, worker: WorkerReports) -> None:
         super().__init__()
         self._worker = worker
+        self.peer = f"worker {worker.id}"
 
     @responds(Announce)
     def announce(self, wireVersion: int) -> dict[str, Any]:
@@ -137,6 +143,13 @@ class WorkerQueries(Channel):
         self._worker.giveBack(loan, leaving)
         return {}
 
+    def breakOff(self, error: MalformedBox) -> None:
+        """
+        A worker that cannot ask for ports any more is of no use.
+        """
+        super().breakOff(error)
+        self._worker.cutOff()
+
 
 class WorkerLink(MessagingChannel):
     """
@@ -146,6 +159,7 @@ class WorkerLink(MessagingChannel):
     def __init__(self, worker: WorkerReports) -> None:
         super().__init__(codecNamed(worker.serialization))
         self._worker = worker
+        self.peer = f"worker {worker.id}"
 
     def takeConnections(
         self, loan: int, connections: Sequence[AcceptedConnection]
@@ -155,14 +169,26 @@ class WorkerLink(MessagingChannel):
 
         @return: Fires with the positions of those that the worker refused.
         """
-        return self.callRemote(
+        taken = self.callRemote(
             TakeConnections,
             loan=loan,
             inodes=[connection.inode for connection in connections],
             descriptors=[connection.descriptor for connection in connections],
             # Nothing is said of those that are not, which are nearly all.
             suspect=connections[0].suspect or None,
-        ).addCallback(_refused)
+        )
+        return taken.addCallback(self._refused, len(connections))
+
+    def _refused(self, answer: dict[str, Any], count: int) -> Sequence[int]:
+        """
+        What the answer to L{TakeConnections} says.
+        """
+        refused: Sequence[int] = answer["refused"]
+        if max(refused, default=0) >= count:
+            error = MalformedBox("connections are refused that were not sent")
+            self.breakOff(error)
+            raise error
+        return refused
 
     def leave(self) -> Deferred[dict[str, Any]]:
         """
@@ -209,11 +235,3 @@ class WorkerLink(MessagingChannel):
         The worker is gone, or closed its end.
         """
         self._worker.channelLost()
-
-
-def _refused(answer: dict[str, Any]) -> Sequence[int]:
-    """
-    What the answer to L{TakeConnections} says.
-    """
-    refused: Sequence[int] = answer["refused"]
-    return refused

@@ -33,6 +33,13 @@ _Responder = TypeVar("_Responder", bound=Callable[..., Any])
 
 DESCRIPTORS_KEY = b"descriptors"
 
+REPLY_LIMIT = 256 * 1024 * 1024
+"""
+How many bytes may wait in this process that are answers, or follow in another way
+from what the other side said.  One that says so much and reads nothing of what
+comes back would have this process grow until it is killed.
+"""
+
 
 def responds(command: type[amp.Command]) -> Callable[[_Responder], _Responder]:
     """
@@ -79,15 +86,20 @@ class Channel(protocol.Protocol):
 
     @ivar applicationLocator: Finds responders of the application's own commands;
         it is asked about those that the link does not know.
+    @ivar peer: What the other side is called in the log.
     @ivar _questions: By tag, what was asked and not answered yet, in order.
     @ivar _arrived: Groups of descriptors whose boxes are not complete yet.
     @ivar _claimable: The group of the box that is being looked at; emptied by
         whoever claims it.
     @ivar _attached: The group for the box that is being put together.
+    @ivar _brokenOff: Whether nothing that comes has a meaning any more.
+    @ivar _replied: Of how many bytes more was waiting after something came than
+        before, since nothing was.
     """
 
     transport: IDescriptorTransport
     applicationLocator: amp.IResponderLocator | None = None
+    peer = "the other side"
 
     _log: ClassVar[Logger] = Logger()
     _responders: ClassVar[dict[bytes, tuple[type[amp.Command], Callable[..., Any]]]]
@@ -108,6 +120,8 @@ class Channel(protocol.Protocol):
         self._arrived: deque[list[int]] = deque()
         self._claimable: list[int] = []
         self._attached: Sequence[int] = ()
+        self._brokenOff = False
+        self._replied = 0
 
     # -- what a link does
 
@@ -176,20 +190,71 @@ class Channel(protocol.Protocol):
         """
         Keep a group until its box is complete.
         """
-        self._arrived.append(descriptors)
+        if self._brokenOff:
+            closeAll(descriptors)
+        else:
+            self._arrived.append(descriptors)
 
     def dataReceived(self, data: bytes) -> None:
         """
         Act on every box that is complete now.
         """
+        before = self.backlog
         try:
-            for box in self._reader.feed(data):
+            for box in () if self._brokenOff else self._reader.feed(data):
+                if self._brokenOff:
+                    return
                 self._boxReceived(box)
             if len(self._arrived) > self._reader.isInsideBox:
                 raise MalformedBox("descriptors came without a box that names them")
         except MalformedBox as e:
-            self._log.error("the other side broke the wire's rules: {error}", error=e)
-            self.transport.loseConnection()
+            self.breakOff(e)
+        else:
+            self._limitReplies(before)
+
+    @property
+    def backlog(self) -> int:
+        """
+        How many bytes wait in this process until the other side reads.
+        """
+        return self.transport.unsent
+
+    def _limitReplies(self, before: int) -> None:
+        """
+        Break off if the other side does not read what it asks for.
+
+        @param before: What the backlog was before this side reacted.
+        """
+        backlog = self.backlog
+        if not before:
+            self._replied = 0
+        if backlog > before:
+            self._replied += backlog - before
+            # Much of a backlog may be what this side began to say itself.
+            if min(self._replied, backlog) > REPLY_LIMIT:
+                self.breakOff(MalformedBox(f"{backlog} bytes wait, and are not read"))
+
+    def breakOff(self, error: MalformedBox) -> None:
+        """
+        The other side has broken the rules: close the channel, and listen to
+        nothing more.
+        """
+        if not self._brokenOff:
+            self._brokenOff = True
+            self._log.error(
+                "{peer} broke the wire's rules: {error}", peer=self.peer, error=error
+            )
+            self._closeArrived()
+            # Not in an orderly way: it need not read what waits.
+            self.transport.abortConnection()
+
+    def _closeArrived(self) -> None:
+        """
+        No box is going to name these.
+        """
+        for descriptors in self._arrived:
+            closeAll(descriptors)
+        self._arrived.clear()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """
@@ -197,9 +262,7 @@ class Channel(protocol.Protocol):
         at the front of a queue ends up in its old order.
         """
         self.connected = 0
-        for descriptors in self._arrived:
-            closeAll(descriptors)
-        self._arrived.clear()
+        self._closeArrived()
         questions, self._questions = self._questions, {}
         for question in reversed(questions.values()):
             question.answered.errback(
@@ -259,11 +322,10 @@ class Channel(protocol.Protocol):
         name = box[amp.COMMAND]
         tag = box.get(amp.ASK)
         if name not in self._responders:
-            if self.applicationLocator is not None:
-                found = self.applicationLocator.locateResponder(name)
-                if found is not None:
-                    self._applicationResponds(found, box, tag)
-                    return
+            found = self._locateResponder(name)
+            if found is not None:
+                self._applicationResponds(found, box, tag)
+                return
             self._log.error("no responder for the command {name!r}", name=name)
             self._answerError(tag, amp.UNHANDLED_ERROR_CODE, "Unhandled Command")
             return
@@ -285,6 +347,16 @@ class Channel(protocol.Protocol):
                 self._answer(answer, tag, command)
         except Exception:
             self._responderFailed(Failure(), tag, command)
+
+    def _locateResponder(self, name: bytes) -> Callable[[Box], Any] | None:
+        """
+        What of the application responds to a command.
+        """
+        found: Callable[[Box], Any] | None = None
+        if self.applicationLocator is not None:
+            with self._log.failuresHandled("looking for {name!r} failed", name=name):
+                found = self.applicationLocator.locateResponder(name)
+        return found
 
     def _applicationResponds(
         self, responder: Callable[[Box], Any], box: Box, tag: bytes | None

@@ -55,6 +55,12 @@ HEADER = 8
 What a message weighs beside its bytes, lest a million empty ones weigh nothing.
 """
 
+HANDLE = 4096
+"""
+What a handle weighs: until its message is delivered, it takes a descriptor of both
+processes.
+"""
+
 MESSAGE_LIMIT = 0x7FFFFFFF
 """How many bytes one message may have."""
 
@@ -225,12 +231,30 @@ class Inbox:
         A box has arrived.
 
         @raise MalformedBox: if it contradicts itself, or if the other side does
-            not keep to the window.
+            not keep to the window; its handle is closed then.
         """
-        if self._deliver is not None and not self._waiting:
-            self._take(numbers, content, handle)
-            return
+        try:
+            if not numbers:
+                raise MalformedBox("a box of messages without any")
+            if handle is not None and (len(numbers) > 1 or numbers[0] & _MORE):
+                raise MalformedBox("a handle that is for no message of its own")
+            if self._deliver is not None and not self._waiting:
+                self._take(numbers, content, handle)
+            else:
+                self._keep(numbers, content, handle)
+        except MalformedBox:
+            closeHandle(handle)
+            raise
+
+    def _keep(
+        self, numbers: Sequence[int], content: bytes, handle: Handle | None
+    ) -> None:
+        """
+        Keep a box until somebody receives what is in it.
+        """
         self._waitingSize += len(content) + HEADER * len(numbers)
+        if handle is not None:
+            self._waitingSize += HANDLE
         if self._waitingSize > WINDOW + 2 * PART_LIMIT:
             raise MalformedBox("more messages than the window has room for")
         self._waiting.append((numbers, content, handle))
@@ -291,7 +315,8 @@ class Inbox:
             at = following
             if number & _MORE:
                 self._incomplete.append(part)
-                self._incompleteSize += len(part)
+                # Few bytes take as much room as some more.
+                self._incompleteSize += max(len(part), SMALL)
                 if self._incompleteSize > MESSAGE_LIMIT:
                     raise MalformedBox(f"a message of more than {MESSAGE_LIMIT} bytes")
                 continue
@@ -376,6 +401,13 @@ class Outbox:
             self.flush()
 
     @property
+    def waiting(self) -> int:
+        """
+        How many messages wait for room in the window.
+        """
+        return len(self._unsent)
+
+    @property
     def undelivered(self) -> int:
         """
         How many messages have not been delivered yet.
@@ -404,7 +436,7 @@ class Outbox:
 
         @raise MalformedBox: if it has not been sent so many.
         """
-        if boxes > len(self._underway):
+        if not 0 <= boxes <= len(self._underway):
             raise MalformedBox("more was delivered than was sent")
         for _ in range(boxes):
             boxes -= 1
@@ -470,8 +502,9 @@ class Outbox:
             pieces.append(_pair(b"handle", handle.description.encode("utf-8")))
             pieces.append(_pair(b"descriptors", b"1"))
         pieces.append(_END)
-        self._underway.append(_Box(self._size, ended, self._settled))
-        self._room -= self._size
+        weight = self._size if handle is None else self._size + HANDLE
+        self._underway.append(_Box(weight, ended, self._settled))
+        self._room -= weight
         self._contents, self._marks, self._settled = [], {}, []
         self._size = 0
         self._write(b"".join(pieces), handle)

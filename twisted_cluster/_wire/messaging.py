@@ -84,6 +84,9 @@ def _firstError(failure: Failure) -> Failure:
     return reason
 
 
+_WEIGHT = 256
+"""How many bytes a message is thought to take that waits for room in its window."""
+
 Receiver = Callable[[Any, "Handle | None"], object]
 Answerer = Callable[[Any], object]
 
@@ -159,8 +162,7 @@ class MessagingChannel(Channel):
         try:
             self._messagesIn.open(self._messagesReceived)
         except MalformedBox as e:
-            self._log.error("a message broke the wire's rules: {error}", error=e)
-            self.transport.loseConnection()
+            self.breakOff(e)
         self._confirm()
 
     @property
@@ -229,6 +231,15 @@ class MessagingChannel(Channel):
         self._answerer = answerer
 
     # -- what comes in
+
+    @property
+    def backlog(self) -> int:
+        """
+        A message that waits for room in its window weighs as much as any other: how
+        large answers are is for this side's program to say.
+        """
+        waiting = self._messagesOut.waiting + self._questionsOut.waiting
+        return self.transport.unsent + waiting * _WEIGHT
 
     def dataReceived(self, data: bytes) -> None:
         """

@@ -30,6 +30,8 @@ class PrimaryLink(MessagingChannel):
     @ivar _primaryLost: Called once when the channel is gone.
     """
 
+    peer = "the primary"
+
     _log = Logger()
 
     def __init__(

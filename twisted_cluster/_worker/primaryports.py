@@ -9,6 +9,7 @@ import errno
 from twisted.protocols.amp import RemoteAmpError
 from zope.interface import implementer
 
+from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.toprimary import GiveBack, Listen, listenArguments
 from twisted_cluster._worker.primarylink import PrimaryLink
@@ -42,16 +43,22 @@ class PrimaryPorts:
             raise ListenRefused(errno.ENOTCONN, str(e)) from e
         except RemoteAmpError as e:
             raise ListenRefused(errno.EIO, f"the primary failed: {e}") from e
-        if answer["errno"]:
-            raise ListenRefused(answer["errno"], answer["reason"] or "")
-        if not answer["descriptors"]:
+        number, descriptors = answer["loan"], answer["descriptors"] or []
+        refusal = answer["errno"]
+        if refusal or number is None:
+            closeAll(descriptors)
+            if refusal not in errno.errorcode:
+                refusal = errno.EPROTO
+            raise ListenRefused(refusal, answer["reason"] or "")
+        closeAll(descriptors[1:])
+        if not descriptors:
             # The port is open, but this process has no room for its descriptor.
-            self._returnLoan(answer["loan"])
+            self._returnLoan(number)
             raise ListenRefused(errno.EMFILE)
         return Loan(
-            number=answer["loan"],
-            descriptor=answer["descriptors"][0],
-            acceptsItself=answer["acceptsItself"],
+            number=number,
+            descriptor=descriptors[0],
+            acceptsItself=bool(answer["acceptsItself"]),
         )
 
     def startTaking(self, loan: Loan, port: IBorrowedPort) -> None:

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
+from twisted.protocols.amp import RemoteAmpError
 
 from tests.unit._primary.observers import RecordingObserver
 from tests.unit.realreactor import DescriptorsCountedTestCase
@@ -28,12 +29,17 @@ from twisted_cluster.errors import (
     ConfigurationError,
     ImpossibleTransition,
     ListenRefused,
+    MalformedBox,
 )
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.listening import ListenRequest, PortKind
 from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
 from twisted_cluster.testing.ports import FIRST_CHOSEN_PORT, MemoryPortOpener
-from twisted_cluster.testing.processes import MemoryProcess, MemorySpawner
+from twisted_cluster.testing.processes import (
+    MemoryProcess,
+    MemorySpawner,
+    ScriptedWorker,
+)
 
 TCP = ListenRequest(kind=PortKind.TCP, port=8080)
 PROGRAM = WorkerProgram(arguments=("site.py",), environment={"HOME": "/"})
@@ -380,6 +386,17 @@ class OrderTests(RosterCase):
         self.assertEqual(events, [])
         self.assertTrue(handle.voluntary)
 
+    def test_failsToLeave(self) -> None:
+        """
+        A worker that answers with an error is said to.
+        """
+        handle, process = self.forkRunning()
+        self.patch(ScriptedWorker, "_responders", {})
+        handle.leave()
+        process.worker.deliver()
+        gc.collect()
+        self.assertEqual(len(self.flushLoggedErrors(RemoteAmpError)), 1)
+
     def test_leavesItself(self) -> None:
         """
         A worker that says that it leaves gets no new connections from then on,
@@ -551,6 +568,35 @@ class PortTests(RosterCase):
         self.assertEqual(self.opener.openPorts, [])
         process.worker.giveBack(process.worker.serve(TCP), leaving=True)
         self.assertEqual(len(self.opener.openPorts), 1)
+
+    def test_refusesOthers(self) -> None:
+        """
+        A worker that refuses what it was not sent is not listened to any more, and
+        the connection is not left open.
+        """
+        handle, process = self.forkRunning()
+        process.worker.serve(TCP)
+        [client] = self.opener.ports[0].accept()
+        process.worker.deliver()
+        message = process.worker.handedOff[0]
+        message.answer.callback({"refused": [0, 1]})
+        process.worker.deliver()
+        self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
+        self.assertEqual(len(self.flushLoggedErrors(MalformedBox)), 1)
+        process.end()
+        self.assertFalse(client.isServed)
+
+    def test_cannotAsk(self) -> None:
+        """
+        A worker that writes nonsense on the channel on which it asks is cut off.
+        """
+        handle, process = self.forkRunning()
+        with capturedLogs() as events:
+            handle.queries.dataReceived(b"GET / HTTP/1.0")
+        self.assertEqual([event["peer"] for event in events], ["worker 1"])
+        process.worker.deliver()
+        self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
+        self.assertFalse(handle.queries.connected)
 
     def test_refused(self) -> None:
         """

@@ -13,7 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
-from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
+from twisted.logger import (
+    ILogObserver,
+    LogLevel,
+    capturedLogs,
+    globalLogPublisher,
+)
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,6 +27,7 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._wire import channel
 from twisted_cluster._wire.arguments import Descriptors, Numbers
 from twisted_cluster._wire.boxes import Box, serialize
 from twisted_cluster._wire.channel import Channel, responds
@@ -366,6 +372,21 @@ class ApplicationTests(ChannelCase):
         self.pump.flush()
         failure = self.failureResultOf(asked, amp.RemoteAmpError)
         self.assertEqual(codeOf(failure), amp.UNHANDLED_ERROR_CODE)
+        self.assertWorks()
+
+    def test_looking(self) -> None:
+        """
+        Looking for a responder may fail, too: it is logged, and there is none.
+        """
+
+        def locateResponder(name: bytes) -> None:
+            raise KeyError(name)
+
+        self.second.applicationLocator = application = Application()
+        self.patch(application, "locateResponder", locateResponder)
+        failure = self.failureResultOf(self.ask("a"), amp.RemoteAmpError)
+        self.assertEqual(codeOf(failure), amp.UNHANDLED_ERROR_CODE)
+        self.assertEqual(self.logged(), [KeyError])
         self.assertWorks()
 
     def test_lost(self) -> None:
@@ -766,6 +787,97 @@ class MalformedTests(ChannelCase):
         answer = serialize({amp.ANSWER: b"1", b"greeting": b"hello"})
         self.assertEnds(answer * 2)
         self.assertEqual(self.successResultOf(asked), {"greeting": "hello"})
+
+    def test_nothingAfter(self) -> None:
+        """
+        Nothing that comes behind it has a meaning, in the same bytes or later;
+        and what had come along is closed.
+        """
+        self.first.transport.write(serialize({amp.COMMAND: b"Note", b"text": b"good"}))
+        self.first.transport.writeWithDescriptors(
+            serialize({amp.ERROR: b"1"}), [self.aDescriptor()]
+        )
+        with capturedLogs() as events:
+            while not self.pump.second.disconnecting:
+                self.pump.second.deliver(self.pump.first)
+        note = serialize({amp.COMMAND: b"Note", b"text": b"bad"})
+        self.second.descriptorsReceived([os.dup(self.aDescriptor())])
+        self.second.dataReceived(note)
+        self.assertEqual(self.second.notes, ["good"])
+        self.assertEqual([event["peer"] for event in events], ["the other side"])
+        self.assertParted()
+
+    def test_twice(self) -> None:
+        """
+        It is said once what was wrong.
+        """
+        with capturedLogs() as events:
+            self.second.breakOff(MalformedBox("one thing"))
+            self.second.breakOff(MalformedBox("another"))
+        self.assertEqual(len(events), 1)
+        self.assertParted()
+
+    def test_whileItWaits(self) -> None:
+        """
+        The channel ends though the other side does not read what waits for it.
+        """
+        self.second.tell(Note, text="x" * 60_000)
+        self.second.breakOff(MalformedBox("something"))
+        self.assertEqual(self.second.transport.unsent, 0)
+        self.assertParted()
+        self.assertEqual(self.first.notes, [])
+
+    def test_brokenByAResponder(self) -> None:
+        """
+        A responder can find that the rules were broken; the boxes behind its own
+        are not looked at.
+        """
+
+        def answer(text: str) -> None:
+            self.second.breakOff(MalformedBox("something"))
+
+        self.second.answer = answer
+        for _ in range(2):
+            self.first.tell(Note, text="x")
+        self.assertParted()
+        self.assertEqual(self.second.notes, ["x"])
+
+    def test_answersUnread(self) -> None:
+        """
+        Who asks, and asks again, and never reads the answers, is heard until so
+        many wait.
+        """
+        self.patch(channel, "REPLY_LIMIT", 10_000)
+        question = serialize(
+            {amp.COMMAND: b"Greet", amp.ASK: b"1", b"name": b"x" * 1000}
+        )
+        for _ in range(100):
+            self.second.dataReceived(question)
+        self.assertTrue(self.pump.second.disconnecting)
+        self.assertEqual(self.second.transport.unsent, 0)
+        self.assertParted()
+
+    def test_answersRead(self) -> None:
+        """
+        Who reads them, if late, may ask as much as it likes; and what this side
+        says by itself does not count.
+        """
+        self.patch(channel, "REPLY_LIMIT", 10_000)
+        question = serialize(
+            {amp.COMMAND: b"Greet", amp.ASK: b"1", b"name": b"x" * 1000}
+        )
+        self.first.callRemote(Greet, name="x").addErrback(lambda _: None)
+        answers: list[Box] = []
+        self.patch(self.first, "_boxReceived", answers.append)
+        for _ in range(10):
+            for _ in range(8):
+                self.second.dataReceived(question)
+            self.second.tell(Note, text="x" * 20_000)
+            self.second.dataReceived(question)
+            while self.pump.first.deliver(self.pump.second):
+                pass
+        self.assertFalse(self.pump.second.disconnecting)
+        self.assertEqual(len(answers), 100)
 
     def test_missingArgument(self) -> None:
         """

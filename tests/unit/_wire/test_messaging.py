@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._wire import channel, lanes
 from twisted_cluster._wire.boxes import serialize
 from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.descriptors import inodeOf
@@ -774,6 +775,102 @@ class MalformedTests(MessagingCase):
             self.pump.flush()
         self.assertIsInstance(events[0]["error"], MalformedBox)
         self.assertTrue(self.far.lost)
+
+    def test_confirmed(self) -> None:
+        """
+        So is a number of boxes that is less than none.
+        """
+        empty = struct.pack("!Q", 0)
+        self.assertCutOff(parts=empty, content=b"", delivered=b"-1")
+
+    def test_noParts(self) -> None:
+        """
+        So is a box without any message, which would weigh nothing while it waits.
+        """
+        self.assertCutOff(parts=b"", content=b"")
+
+    def test_handles(self) -> None:
+        """
+        So is a handle that is not for one message, and its end; it is closed.
+        """
+        for numbers in ((1, 1), (1 << 63 | 2,), (3,)):
+            for receives in (True, False):
+                self.connect()
+                self.far.listen()
+                if not receives:
+                    self.far._messagesIn._deliver = None
+                self.pump.first.writeWithDescriptors(
+                    serialize(
+                        {
+                            amp.COMMAND: Messages.commandName,
+                            b"parts": struct.pack(f"!{len(numbers)}Q", *numbers),
+                            b"content": b"xx",
+                            b"handle": b"something",
+                            b"descriptors": b"1",
+                        }
+                    ),
+                    [self.aDescriptor()],
+                )
+                self.pump.flush()
+                self.far.listen()
+                self.pump.flush()
+                self.assertEqual((self.far.received, self.far.lost), ([], True))
+
+    def test_handlesInTheWindow(self) -> None:
+        """
+        So are more handles than a process has to keep; who keeps to the rules waits
+        with them.
+        """
+        descriptor = self.aDescriptor()
+        for _ in range(300):
+            sent = self.near.sendMessage(b"", Handle("x", descriptor))
+            sent.addErrback(lambda _: None)
+        self.pump.flush()
+        waiting = len(self.far._messagesIn._waiting)
+        self.assertTrue(100 < waiting < 200, waiting)
+        box = {
+            amp.COMMAND: Messages.commandName,
+            b"parts": struct.pack("!Q", 0),
+            b"content": b"",
+            b"handle": b"something",
+            b"descriptors": b"1",
+        }
+        for _ in range(300):
+            self.pump.first.writeWithDescriptors(serialize(box), [descriptor])
+        self.pump.flush()
+        self.assertTrue(self.far.lost)
+
+    def test_tinyParts(self) -> None:
+        """
+        So is a message without end, however little comes at once.
+        """
+        self.patch(lanes, "MESSAGE_LIMIT", 100 * SMALL)
+        self.far.listen()
+        for _ in range(200):
+            self.pump.first.write(
+                serialize(
+                    {
+                        amp.COMMAND: Messages.commandName,
+                        b"parts": struct.pack("!Q", 1 << 63),
+                        b"content": b"",
+                    }
+                )
+            )
+        self.pump.flush()
+        self.assertTrue(self.far.lost)
+
+    def test_answersUnread(self) -> None:
+        """
+        So is asking without end, and taking no answer.
+        """
+        self.patch(channel, "REPLY_LIMIT", 256 * 100)
+        self.far.answerQuestions(lambda question: b"x" * 60_000)
+        self.near._questionsIn._deliver = None
+        for _ in range(300):
+            self.near.ask(b"what?").addErrback(lambda _: None)
+            self.pump.flush()
+        self.assertTrue(self.far.lost)
+        self.assertLessEqual(self.far._questionsOut.waiting, 110)
 
     def test_waited(self) -> None:
         """

@@ -125,6 +125,23 @@ class PrimaryPortsTests(DescriptorsCountedTestCase):
         self.primary.answer = {"errno": errno.EADDRINUSE}
         self.assertRefused(errno.EADDRINUSE, "Address already in use")
 
+    def test_senseless(self) -> None:
+        """
+        An answer that is no port and no refusal is one, and no descriptor that came
+        with it stays open; nor does one too many.
+        """
+        extra = {"descriptors": [self.original] * 2}
+        for answer, number in (
+            ({"errno": 0}, errno.EPROTO),
+            ({"errno": 1 << 80}, errno.EPROTO),
+            ({"errno": -1}, errno.EPROTO),
+            ({"errno": errno.EACCES}, errno.EACCES),
+        ):
+            self.primary.answer = {**answer, **extra}
+            self.assertRefused(number)
+        self.primary.answer = {"errno": 0, "loan": 5, **extra}
+        self.assertFalse(self.borrow().acceptsItself)
+
     def test_noDescriptorLeft(self) -> None:
         """
         A port whose descriptor this process has no room for is given back.
