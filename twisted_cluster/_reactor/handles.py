@@ -409,7 +409,14 @@ def attach(
         if kind not in (_SOCKET, _PORT, _CONNECTION, _DATAGRAM_PORT):
             raise ValueError(f"nothing is called {kind!r}")
         received = socket.socket(fileno=handle.descriptor)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as e:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OSError,
+    ) as e:
         os.close(handle.descriptor)
         raise ValueError(f"a handle that makes no sense: {e!r}") from e
     if kind == _PORT:

@@ -251,7 +251,10 @@ def _objectMade(parts: Any, _immutable: bool) -> object:
         make = _MAKERS[name]
     except (KeyError, TypeError, ValueError):
         raise ValueError("an object that messages do not contain") from None
-    return make(*arguments)
+    try:
+        return make(*arguments)
+    except Exception as e:
+        raise ValueError(f"no {name} can be made of what a message says") from e
 
 
 def _refuse(_value: object, _immutable: bool) -> NoReturn:

@@ -450,7 +450,10 @@ class SocketTests(HandlesCase):
         """
         A description that makes no sense is refused, and its descriptor closed.
         """
-        for description in ("", "[]", "{}", '{"kind": "cat"}', '{"kind": 1}'):
+        for description in (
+            *("", "[]", "{}", '{"kind": "cat"}', '{"kind": 1}'),
+            "[" * 50_000,
+        ):
             ours, _ = self.socketPair()
             handle = Handle(description, os.dup(ours.fileno()))
             self.assertRaises(ValueError, attach, self.reactor, handle)
