@@ -1,0 +1,788 @@
+"""
+Both sides of the wire in memory, with a peer that is not to be trusted: what the
+fuzzer speaks to, and what must be the case whatever it says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tests.chaos.countingdescriptors import CountingDescriptors
+from tests.chaos.hostile import Piece, Speech, chunks, encode, stream
+from tests.unit._primary.clusters import MemorySurroundings, OpenFiles
+from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._wire.boxes import SIZE_LIMIT, Box, BoxReader, serialize
+from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._wire.lanes import (
+    HANDLE,
+    HEADER,
+    PART_LIMIT,
+    WINDOW,
+    Delivered,
+    Inbox,
+)
+from twisted_cluster._wire.messaging import MessagingChannel
+from twisted_cluster._wire.query import QueryClient
+from twisted_cluster._wire.serialization import codecNamed
+from twisted_cluster._wire.toprimary import (
+    Announce,
+    GiveBack,
+    Leaving,
+    Listen,
+    Running,
+    StartTaking,
+    StopTaking,
+)
+from twisted_cluster._wire.toworker import Leave, TakeConnections
+from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster.errors import AnswerFailed, ChannelClosed, ListenRefused
+from twisted_cluster.interfaces import (
+    AcceptedConnection,
+    IBlockingChannel,
+    IBorrowedPort,
+    IDescriptorProtocol,
+    IDescriptorTransport,
+)
+from twisted_cluster.listening import ListenRequest, PortKind
+from twisted_cluster.testing.channels import MemoryAddress
+from twisted_cluster.testing.processes import MemoryProcess, MemorySpawner
+
+REQUEST = ListenRequest(kind=PortKind.TCP, port=8000)
+
+MESSAGES: tuple[Any, ...] = (
+    None,
+    1,
+    -(10**30),
+    "words",
+    "\ud800",
+    [1, [2, [3]]],
+    {"a": {"b": 1.5}},
+    "x" * 5000,
+    [[]] * 50,
+)
+
+
+class Violation(AssertionError):
+    """
+    Something was not as it must be whatever a peer says.
+    """
+
+
+def require(condition: object, what: str) -> None:
+    """
+    @raise Violation: if it is not the case.
+    """
+    if not condition:
+        raise Violation(what)
+
+
+class CountingReader(BoxReader):
+    """
+    Counts the boxes.
+    """
+
+    count = 0
+
+    def feed(self, data: bytes) -> list[Box]:
+        """
+        Read, and count.
+        """
+        boxes = super().feed(data)
+        self.count += len(boxes)
+        return boxes
+
+
+@implementer(IDescriptorTransport)
+class Sink:
+    """
+    A transport whose other end the fuzzer plays: what is written goes nowhere.
+
+    @ivar isClosing: Whether nothing is to be delivered any more.
+    """
+
+    unsent = 0
+
+    def __init__(self, protocol: Any) -> None:
+        self.protocol = protocol
+        self.isClosing = False
+        self.isLost = False
+
+    def write(self, data: bytes) -> None:
+        """
+        Nobody reads it.
+        """
+
+    def writeSequence(self, iovec: Any) -> None:
+        """
+        Nobody reads it.
+        """
+
+    def writeWithDescriptors(self, data: bytes, descriptors: Sequence[int]) -> None:
+        """
+        Nobody reads it, but what is sent has to be open.
+        """
+        for descriptor in descriptors:
+            os.fstat(descriptor)
+
+    def loseConnection(self) -> None:
+        """
+        Deliver nothing more.
+        """
+        self.isClosing = True
+
+    abortConnection = loseConnection
+
+    def getHost(self) -> MemoryAddress:
+        """
+        No address.
+        """
+        return MemoryAddress()
+
+    getPeer = getHost
+
+    def deliver(self, piece: Piece, descriptors: CountingDescriptors) -> None:
+        """
+        Something arrives, as from C{recvmsg}.
+        """
+        if piece.descriptors is not None:
+            group = descriptors.new(piece.descriptors)
+            self.protocol.descriptorsReceived(group)
+        self.protocol.dataReceived(piece.data)
+
+    def lose(self) -> None:
+        """
+        The channel is lost, once.
+        """
+        if not self.isLost:
+            self.isLost = True
+            self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def assertBounded(channel: Channel) -> None:
+    """
+    What a channel keeps does not grow beyond what is known.
+    """
+    reader = channel._reader
+    require(reader._size <= SIZE_LIMIT, "a box beyond the limit")
+    require(len(reader._rest) <= 2 + 255 + 2 + 65535, "too much of a pair")
+    require(len(channel._arrived) <= 1, "descriptors pile up")
+    require(not channel._claimable, "descriptors that nobody claimed")
+    if isinstance(channel, MessagingChannel):
+        for inbox, outbox in channel._lanes.values():
+            _assertInboxBounded(inbox)
+            require(outbox._room <= WINDOW, "more room than there is")
+
+
+def _assertInboxBounded(inbox: Inbox) -> None:
+    """
+    As many messages wait as the window has room for.
+    """
+    size = sum(
+        len(content) + HEADER * len(numbers) + (HANDLE if handle else 0)
+        for numbers, content, handle in inbox._waiting
+    )
+    require(size <= WINDOW + 2 * PART_LIMIT, "more waits than the window has room for")
+    require(
+        all(numbers for numbers, _, _ in inbox._waiting), "boxes that weigh nothing"
+    )
+
+
+class Shout(amp.Command):
+    """
+    A command of the application's own.
+    """
+
+    arguments = [(b"words", amp.Unicode()), (b"times", amp.Integer())]
+    response = [(b"words", amp.Unicode())]
+    errors = {ValueError: b"RUDE"}
+
+
+class Application(amp.CommandLocator):
+    """
+    An application that makes mistakes.
+    """
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._random = random
+
+    def mistake(self) -> None:
+        """
+        Fail sometimes.
+        """
+        if self._random.random() < 0.05:
+            raise RuntimeError("the application's mistake")
+
+    def locateResponder(self, name: bytes) -> Any:
+        """
+        Look, and fail sometimes.
+        """
+        self.mistake()
+        return super().locateResponder(name)
+
+    @Shout.responder
+    def shout(self, words: str, times: int) -> dict[str, Any]:
+        """
+        Respond.
+        """
+        self.mistake()
+        if times < 0:
+            raise ValueError("not so loud")
+        return {"words": words.upper() * min(times, 3)}
+
+    def answer(self, question: object) -> object:
+        """
+        Answer, or not, or later, or never.
+        """
+        self.mistake()
+        if isinstance(question, str):
+            return Deferred()
+        if question is None:
+            raise AnswerFailed("no")
+        return question
+
+    def receive(self, *what: object) -> None:
+        """
+        Receive a message.
+        """
+        self.mistake()
+
+
+class Besieged:
+    """
+    What both sides have in common.
+
+    @ivar boxes: How many boxes were understood as such.
+    @ivar said: The chunks of the present stream, to be shown if it goes wrong.
+    """
+
+    def __init__(self, descriptors: CountingDescriptors, random: Random) -> None:
+        self.descriptors = descriptors
+        self.random = random
+        self.boxes = 0
+        self.said: list[tuple[str, Piece]] = []
+
+    def hostileStream(self) -> None:
+        """
+        Listen to one peer, from its beginning to its end.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """
+        The end: nothing is left.
+        """
+        raise NotImplementedError
+
+    def sink(self, channel: Any) -> Sink:
+        """
+        Connect a channel to the fuzzer.
+        """
+        channel._reader = CountingReader()
+        sink = Sink(channel)
+        channel.makeConnection(sink)
+        return sink
+
+    def say(self, name: str, sink: Sink, piece: Piece) -> None:
+        """
+        Let something arrive.
+        """
+        if not sink.isClosing:
+            self.said.append((name, piece))
+            sink.deliver(piece, self.descriptors)
+            assertBounded(sink.protocol)
+        if sink.isClosing:
+            # The kernel may have had more; it has no meaning.
+            sink.deliver(Piece(b"\0\4_ask", 1), self.descriptors)
+            sink.deliver(piece, self.descriptors)
+
+    def mutter(
+        self, name: str, sinks: Sequence[Sink], speech: Speech, pools: Any
+    ) -> Iterator[Sink]:
+        """
+        A stream of hostile boxes, on any of these channels.
+        """
+        length = self.random.choice((5, 50, 200))
+        pieces = stream(speech, pools, length)
+        sink = self.random.choice(sinks)
+        for piece in chunks(self.random, pieces):
+            if self.random.random() < 0.05:
+                sink = self.random.choice(sinks)
+            if sink.isClosing:
+                # As soon as it is known, somebody closes.
+                break
+            self.say(f"{name} {sinks.index(sink)}", sink, piece)
+            yield sink
+
+    def confirm(self, link: MessagingChannel) -> Piece | None:
+        """
+        What the lanes of a link wait for.
+        """
+        lane, (_, outbox) = self.random.choice(list(link._lanes.items()))
+        count = len(outbox._underway)
+        if not count:
+            return None
+        box = {
+            amp.COMMAND: Delivered.commandName,
+            b"lane": lane,
+            b"boxes": b"%d" % self.random.randrange(1, count + 1),
+        }
+        if self.random.random() < 0.2:
+            box[b"refused"] = b"True"
+        return Piece(serialize(box))
+
+    def answer(self, channel: Channel, speech: Speech) -> Piece | None:
+        """
+        What a channel waits for.
+        """
+        if not channel._questions:
+            return None
+        tag, question = self.random.choice(list(channel._questions.items()))
+        pairs, count = speech.answer(tag, question.command)
+        return Piece(encode(pairs), count)
+
+    def chat(self, correspondent: Any) -> None:
+        """
+        Something that the application of this side does meanwhile.
+        """
+        choice = self.random.randrange(4)
+        if choice == 0:
+            sent = correspondent.send(self.random.choice((1, "words", [2] * 40)))
+            sent.addErrback(lambda _: None)
+        elif choice == 1:
+            [descriptor] = self.descriptors.new()
+            sent = correspondent.send("with a handle", descriptor)
+            sent.addBoth(lambda _: os.close(descriptor))
+        elif choice == 2:
+            asked = correspondent.ask("what is it?")
+            asked.addErrback(lambda _: None)
+        else:
+            called = correspondent.callRemote(Shout, words="hey", times=1)
+            called.addErrback(lambda _: None)
+
+
+def contentsOf(random: Random, codec: Any) -> Callable[[], bytes]:
+    """
+    What makes the bytes of messages, nearly all of which can be decoded.
+    """
+    known = [codec.encode(message) for message in MESSAGES if _encodes(codec, message)]
+
+    def content() -> bytes:
+        chosen: bytes = random.choice(known)
+        if random.random() < 0.05:
+            cut = random.randrange(len(chosen) + 1)
+            chosen = chosen[:cut] + random.randbytes(random.randrange(3))
+        return chosen
+
+    return content
+
+
+def _encodes(codec: Any, message: object) -> bool:
+    """
+    Whether a codec has words for a message.
+    """
+    try:
+        codec.encode(message)
+    except ValueError:
+        return False
+    return True
+
+
+class _Scripted:
+    """
+    The worker in a process that the fuzzer plays.
+    """
+
+    def __init__(self, stream: Sink, query: Sink) -> None:
+        self.stream = stream
+        self.query = query
+
+    def closeAll(self) -> None:
+        """
+        Both channels close.
+        """
+        self.stream.lose()
+        self.query.lose()
+
+
+class HostileSpawner(MemorySpawner):
+    """
+    Starts processes that the fuzzer plays, when it is told so.
+
+    @ivar connect: Connects a channel to the fuzzer; C{None} for processes that
+        behave.
+    """
+
+    connect: Callable[[Any], Sink] | None = None
+
+    def spawn(
+        self,
+        process: Any,
+        program: Any,
+        workerID: int,
+        stream: IDescriptorProtocol,
+        query: IDescriptorProtocol,
+    ) -> Any:
+        """
+        Start one of either kind.
+        """
+        if self.connect is None:
+            return super().spawn(process, program, workerID, stream, query)
+        worker: Any = _Scripted(self.connect(stream), self.connect(query))
+        started = MemoryProcess(1, process, program, workerID, worker)
+        self.processes.append(started)
+        process.makeConnection(started)
+        return {}
+
+
+class BesiegedPrimary(Besieged):
+    """
+    A primary with two workers that behave, and one after the other that does not.
+    """
+
+    def __init__(self, descriptors: CountingDescriptors, random: Random) -> None:
+        super().__init__(descriptors, random)
+        self.surroundings = MemorySurroundings()
+        self.surroundings.spawner = self.spawner = HostileSpawner()
+        self.cluster = Cluster(self.surroundings, self.surroundings.clock)
+        serialization = random.choice(("json", "json", "advanced"))
+        self.cluster.setupPrimary(serialization=serialization)
+        self.application = Application(random)
+        self.cluster.on("message", self.application.receive)
+        self.peers = []
+        for _ in range(2):
+            self.cluster.fork()
+            peer = self.spawner.processes.pop()
+            peer.worker.comeUp()
+            peer.worker.serve(REQUEST)
+            self.peers.append(peer)
+        [self.port] = self.surroundings.opener.openPorts
+        contents = contentsOf(random, codecNamed(serialization))
+        toPrimary = [Running, StartTaking, StopTaking, Shout, Shout]
+        self._speech = Speech(random, toPrimary, contents)
+        self._streamPools = self._speech.pools(150)
+        queries = Speech(random, [Announce, Listen, GiveBack, GiveBack], contents)
+        self._queries = queries
+        self._queryPools = queries.pools(40)
+        farewell = Speech(random, [Leaving], contents)
+        self._farewell = [Piece(encode(farewell.command()[0]))]
+
+    def hostileStream(self) -> None:
+        """
+        A worker that does not behave comes and goes.
+        """
+        self.said = []
+        self.spawner.connect = self.sink
+        worker = self.cluster.fork()
+        process: Any = self.spawner.processes.pop()
+        self.spawner.connect = None
+        self.surroundings.clock.advance(0)
+        worker.answer(self.application.answer)
+        worker.addLocator(self.application)
+        link, query = process.worker.stream, process.worker.query
+        if self.random.random() < 0.9:
+            self._comeUp(link, query)
+        if self.random.random() < 0.2:
+            for _ in self.mutter("query", [query], self._queries, self._queryPools):
+                self._meanwhile(worker, link)
+        for _ in self.mutter("stream", [link], self._speech, self._streamPools):
+            self._meanwhile(worker, link)
+        if self.random.random() < 0.2:
+            self.say("stream 0", link, self._farewell[0])
+        self._end(process, link, query)
+        self.boxes += link.protocol._reader.count + query.protocol._reader.count
+        self._assertOthersServe()
+
+    def _comeUp(self, link: Sink, query: Sink) -> None:
+        """
+        It begins as any worker does.
+        """
+        box = {amp.COMMAND: b"Announce", amp.ASK: b"1", b"wireVersion": b"1"}
+        self.say("query 0", query, Piece(serialize(box)))
+        request = [
+            (amp.COMMAND, b"Listen"),
+            (amp.ASK, b"2"),
+            (b"kind", b"tcp"),
+            (b"interface", b""),
+            (b"port", b"8000"),
+            (b"path", b""),
+            (b"backlog", b"50"),
+            (b"mode", b"0"),
+            (b"wantPID", b"False"),
+            (b"reuseAddress", b"True"),
+            (b"ipv6Only", b"False"),
+        ]
+        self.say("query 0", query, Piece(encode(request)))
+        self.say("stream 0", link, Piece(serialize({amp.COMMAND: b"Running"})))
+        for loan in list(self.cluster._roster.ports._byLoan):  # type: ignore[union-attr]
+            box = {amp.COMMAND: b"StartTaking", b"loan": b"%d" % loan}
+            self.say("stream 0", link, Piece(serialize(box)))
+
+    def _meanwhile(self, worker: Any, link: Sink) -> None:
+        """
+        What the primary does while it listens.
+        """
+        choice = self.random.random()
+        if choice < 0.05:
+            self.chat(worker)
+        elif choice < 0.15:
+            self._accept(self.random.choice((1, 3)))
+        elif choice < 0.16:
+            worker.disconnect()
+        elif choice < 0.18:
+            self.surroundings.clock.advance(0.2)
+        elif choice < 0.35:
+            piece = self.confirm(link.protocol)
+            if piece is not None:
+                self.say("stream 0", link, piece)
+        elif choice < 0.45:
+            piece = self.answer(link.protocol, self._speech)
+            if piece is not None:
+                self.say("stream 0", link, piece)
+
+    def _accept(self, count: int) -> None:
+        """
+        Clients connect.
+        """
+        receiver: Any = self.port._receiver
+        receiver.connectionsAccepted(
+            [
+                AcceptedConnection(number, number)
+                for number in self.descriptors.new(count)
+            ]
+        )
+
+    def _end(self, process: Any, link: Sink, query: Sink) -> None:
+        """
+        Its process ends; what the kernel tells first is chance.
+        """
+        steps = [link.lose, query.lose, process.exit]
+        self.random.shuffle(steps)
+        for step in steps:
+            step()
+        self.surroundings.clock.advance(1)
+        for channel in (link.protocol, query.protocol):
+            require(not channel._questions, "questions without an end")
+
+    def _assertOthersServe(self) -> None:
+        """
+        The others go on, and nothing is left of the one that is gone.
+        """
+        self._accept(2)
+        self._serve()
+        files = self.surroundings.files
+        files.close()
+        files.received.clear()
+        files.sent.clear()
+        # Each open port has its descriptor, and the double the other end of it.
+        expected = 2 * len(self.surroundings.opener.openPorts)
+        require(
+            len(self.descriptors.opened) == expected,
+            f"{len(self.descriptors.opened)} descriptors are open, not {expected}",
+        )
+        require(len(self.cluster.workers) == 2, "workers that are none")
+
+    def _serve(self) -> None:
+        """
+        The workers that behave take what there is, and finish it.
+        """
+        served = 0
+        moved = True
+        while moved:
+            moved = False
+            for peer in self.peers:
+                peer.worker.deliver()
+                while peer.worker.handedOff:
+                    served += len(peer.worker.take())
+                    moved = True
+                for descriptor in peer.worker.served:
+                    os.close(descriptor)
+                peer.worker.served.clear()
+        require(served >= 2, "the others do not serve")
+
+    def close(self) -> None:
+        """
+        Everything ends.
+        """
+        for peer in self.peers:
+            peer.end()
+        self.surroundings.clock.advance(1)
+        self.cluster._roster.shutDown()  # type: ignore[union-attr]
+        for port in self.surroundings.opener.ports:
+            require(not port.isOpen, "a port is open at the end")
+        require(not self.descriptors.opened, "descriptors are open at the end")
+
+
+@implementer(IBorrowedPort)
+@define(eq=False)
+class _Port:
+    """
+    A port of an application in the worker.
+    """
+
+    random: Random
+
+    def takeConnections(self, descriptors: Sequence[int]) -> Sequence[int]:
+        """
+        Serve some, at once and to their end, and refuse some.
+        """
+        refused = [
+            index for index in range(len(descriptors)) if self.random.random() < 0.3
+        ]
+        for index, descriptor in enumerate(descriptors):
+            if index not in refused:
+                os.close(descriptor)
+        return refused
+
+
+@implementer(IBlockingChannel)
+class _Answers:
+    """
+    A query channel on which the fuzzer answers.
+    """
+
+    def __init__(self, said: Iterator[Piece], descriptors: CountingDescriptors) -> None:
+        self._said = said
+        self._descriptors = descriptors
+
+    def exchange(self, data: bytes) -> tuple[bytes, list[int]]:
+        """
+        Whatever is next.
+        """
+        for piece in self._said:
+            return piece.data, self._descriptors.new(piece.descriptors or 0)
+        raise ChannelClosed("the primary is gone")
+
+
+class BesiegedWorker(Besieged):
+    """
+    A worker whose primary does not behave.
+    """
+
+    def __init__(self, descriptors: CountingDescriptors, random: Random) -> None:
+        super().__init__(descriptors, random)
+        self.codec = codecNamed(random.choice(("json", "json", "advanced")))
+        contents = contentsOf(random, self.codec)
+        commands = [TakeConnections, TakeConnections, Leave, Shout]
+        self._speech = Speech(random, commands, contents)
+        self._pools = self._speech.pools(150)
+        self.application = Application(random)
+
+    def hostileStream(self) -> None:
+        """
+        A worker's life with such a primary.
+        """
+        self.said = []
+        lost: list[bool] = []
+        link = PrimaryLink(
+            self.codec, self.application.mistake, lambda: lost.append(True)
+        )
+        sink = self.sink(link)
+        files = OpenFiles()
+        correspondence = Correspondence(link, files, Clock())
+        correspondence.answer(self.application.answer)
+        correspondence.locators.add(self.application)
+        if self.random.random() < 0.8:
+            correspondence.receive(self.application.receive)
+        for loan in range(3):
+            link.startTaking(loan, _Port(self.random))
+        for _ in self.mutter("stream", [sink], self._speech, self._pools):
+            self._meanwhile(correspondence, link, sink)
+        if self.random.random() < 0.5:
+            correspondence.receive(self.application.receive)
+        sink.lose()
+        require(lost == [True], f"lost {len(lost)} times")
+        require(not link._questions, "questions without an end")
+        self.boxes += sink.protocol._reader.count
+        files.close()
+        self._query(PrimaryPorts(self._queries(link), link))
+        require(not self.descriptors.opened, "descriptors are open at the end")
+
+    def _meanwhile(
+        self, correspondence: Correspondence, link: PrimaryLink, sink: Sink
+    ) -> None:
+        """
+        What the worker does while it listens.
+        """
+        choice = self.random.random()
+        piece = None
+        if choice < 0.05:
+            self.chat(correspondence)
+        elif choice < 0.1:
+            loan = self.random.randrange(3)
+            link.stopTaking(loan)
+            link.startTaking(loan, _Port(self.random))
+        elif choice < 0.25:
+            piece = self._connections()
+        elif choice < 0.35:
+            piece = self.confirm(link)
+        elif choice < 0.45:
+            piece = self.answer(link, self._speech)
+        if piece is not None:
+            self.say("stream 0", sink, piece)
+
+    def _connections(self) -> Piece:
+        """
+        Connections whose descriptors are those that are meant, or some others.
+        """
+        count = self.random.choice((0, 1, 1, 2, 5))
+        first = self.descriptors._last + 1
+        inodes = [first + n + (self.random.random() < 0.05) for n in range(count)]
+        arrived = max(0, count + self.random.choice((0, 0, 0, 0, -1, 1)))
+        box = {
+            amp.COMMAND: TakeConnections.commandName,
+            amp.ASK: b"1",
+            b"loan": b"%d" % self.random.randrange(4),
+            b"inodes": b"".join(inode.to_bytes(8, "big") for inode in inodes),
+            b"descriptors": b"%d" % count,
+        }
+        if self.random.random() < 0.2:
+            box[b"suspect"] = b"True"
+        return Piece(serialize(box), arrived)
+
+    def _queries(self, link: PrimaryLink) -> QueryClient:
+        """
+        A query channel with some answers, most of which fit.
+        """
+        pieces = []
+        for number in range(1, 4):
+            tag = b"%x" % (self.random.choice((number, number, number, 9)))
+            pairs, count = self._speech.answer(tag, Listen)
+            if self.random.random() < 0.2:
+                pairs = self._speech._mutated(pairs)
+            pieces.append(Piece(encode(pairs), count))
+        if self.random.random() < 0.2:
+            pieces = self._speech.garbled(pieces)
+        self.said = [("query", piece) for piece in pieces]
+        return QueryClient(_Answers(iter(pieces), self.descriptors))
+
+    def _query(self, ports: PrimaryPorts) -> None:
+        """
+        Ask for ports.
+        """
+        for _ in range(3):
+            self.boxes += 1
+            try:
+                loan = ports.borrow(REQUEST)
+            except ListenRefused:
+                continue
+            os.close(loan.descriptor)
+            ports.giveBack(loan)
+
+    def close(self) -> None:
+        """
+        Nothing is left after each stream already.
+        """
