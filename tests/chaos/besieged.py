@@ -145,6 +145,11 @@ class Sink:
 
     abortConnection = loseConnection
 
+    def readToTheEnd(self) -> None:
+        """
+        The fuzzer says what it has to say.
+        """
+
     def getHost(self) -> MemoryAddress:
         """
         No address.
