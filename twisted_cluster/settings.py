@@ -49,7 +49,8 @@ class SupervisionSettings:
     """
     When a worker that ended is started again, and how long one that is asked
     to end may take.  Names, meaning and values are those of
-    L{twisted.runner.procmon.ProcessMonitor}; all times are in seconds.
+    L{twisted.runner.procmon.ProcessMonitor}, which has no C{orphanTime}; all times
+    are in seconds.
 
     @ivar threshold: A worker whose program ran at least this long is replaced at
         once.
@@ -58,10 +59,14 @@ class SupervisionSettings:
     @ivar maxRestartDelay: What the doubling ends at.
     @ivar killTime: How long a worker may take to end after it was asked to;
         then it is killed.
+    @ivar orphanTime: How long a worker may go on when the primary has ended
+        without asking it to leave: it takes no more connections, finishes with
+        the clients that it has, and ends.  0 is not at all.
     """
 
     threshold: float = field(default=1.0, validator=ge(0))
     killTime: float = field(default=5.0, validator=ge(0))
+    orphanTime: float = field(default=0.0, validator=ge(0))
     minRestartDelay: float = field(default=1.0, validator=gt(0))
     maxRestartDelay: float = field(default=3600.0, validator=_atLeastTheMinimum)
 

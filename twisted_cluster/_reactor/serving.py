@@ -5,8 +5,9 @@ doing something for a client right now.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -55,6 +56,20 @@ class Serving:
         closing = [maybeDeferred(port.stopListening) for port in list(self.ports)]
         closed: Deferred[Any] = DeferredList(closing, consumeErrors=True)
         return closed.addCallback(lambda _: None)
+
+    def abandonPorts(self) -> None:
+        """
+        Have the kernel stop listening on the ports of a primary that is gone, so
+        that its successor can have the addresses.  This worker's duplicates would
+        keep them, until it has time to close its ports.
+
+        Called in a thread: the reactor may be waiting for something else.
+        """
+        for port in list(self.ports):
+            # What somebody gave to the primary is going to be given again.
+            if port.primaryDescriptor is None:
+                with suppress(OSError, AttributeError):
+                    port.socket.shutdown(socket.SHUT_RDWR)
 
     def whenServed(self) -> Deferred[None]:
         """

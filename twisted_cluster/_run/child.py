@@ -10,6 +10,7 @@ import atexit
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from twisted_cluster._reactor.blockingchannel import BlockingChannel
@@ -18,9 +19,10 @@ from twisted_cluster._reactor.flushing import flush
 from twisted_cluster._reactor.handles import Handles
 from twisted_cluster._reactor.inheriting import inheritFrom
 from twisted_cluster._reactor.layer import layerWhenInstalled
-from twisted_cluster._reactor.orphans import dieWith
+from twisted_cluster._reactor.orphans import dieWith, liveOn, outlive
 from twisted_cluster._reactor.spawning import CHANNELS_VARIABLE, WORKER_VARIABLE
 from twisted_cluster._run import role
+from twisted_cluster._run.orders import WorkerOrders
 from twisted_cluster._run.program import runProgram
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.messaging import MessagingChannel
@@ -59,21 +61,29 @@ def channelsFromEnvironment() -> tuple[socket.socket, socket.socket]:
     return stream, query
 
 
-def bootWorker() -> None:
+def bootWorker(words: Sequence[str]) -> None:
     """
     Make this process a worker: announced to its primary, with a reactor that
     borrows its ports as soon as there is one.
+
+    @param words: Its orders, as L{WorkerOrders.toWords} writes them.
     """
     primary = os.getppid()
     stream, query = channelsFromEnvironment()
+    orphanTime = WorkerOrders.fromWords(words).orphanTime
+    # Until there is a reactor, there is nothing to finish.
     dieWith(primary)
     inherited = inheritFrom(primary)
     # A terminal signals the whole group of the process in its foreground, and so
     # do others; what becomes of the workers is for the primary to decide.
     os.setpgid(0, 0)
-    boot = Boot(QueryClient(BlockingChannel(query)))
+    boot = Boot(QueryClient(BlockingChannel(query)), orphanTime)
     boot.announce()
     role.thisWorker = boot.worker
+
+    def mayOutlive(reactor: Any) -> None:
+        outlive(primary, orphanTime, reactor.serving.abandonPorts)
+        liveOn()
 
     def installed(reactor: Any) -> None:
         transport = DescriptorTransport(reactor, stream, boot.link)
@@ -82,8 +92,12 @@ def bootWorker() -> None:
         reactor._addInternalReader(transport)
         transport.open()
         atexit.register(_sayLastWords, os.getpid(), transport, boot.link)
-        # Once more when the program has changed its user, if it does.
-        reactor.callWhenRunning(dieWith, primary)
+        # When the program has changed its user, if it does: the kernel has
+        # forgotten it then.
+        if orphanTime:
+            reactor.callWhenRunning(mayOutlive, reactor)
+        else:
+            reactor.callWhenRunning(dieWith, primary)
         boot.reactorInstalled(
             reactor, Correspondence(boot.link, Handles(reactor), reactor)
         )
@@ -109,7 +123,7 @@ def main() -> None:
     Run a worker.
     """
     try:
-        bootWorker()
+        bootWorker(sys.argv[1:])
     except (ChannelError, NotAWorker) as e:
         sys.exit(str(e))
     runProgram(sys.argv[1:])

@@ -40,11 +40,16 @@ class _ThisProcess:
     """
 
     def __init__(
-        self, reactor: Any, handoff: HandoffSettings, ports: PortSettings
+        self,
+        reactor: Any,
+        handoff: HandoffSettings,
+        ports: PortSettings,
+        orphanTime: float,
     ) -> None:
         self._reactor = reactor
         self._handoff = handoff
         self._ports = ports
+        self._orphanTime = orphanTime
 
     def defaults(self) -> PrimarySettings:
         """
@@ -78,7 +83,9 @@ class _ThisProcess:
             raise ConfigurationError(
                 "there is no program to run again: name one with setupPrimary(exec=...)"
             )
-        orders = WorkerOrders(kind=kind, program=(program, *settings.args))
+        orders = WorkerOrders(
+            kind=kind, program=(program, *settings.args), orphanTime=self._orphanTime
+        )
         return WorkerProgram(
             arguments=orders.toArguments(settings.execArgv),
             environment=workerEnvironment(
@@ -135,7 +142,8 @@ class Cluster(_Cluster):
         @param schedulingPolicy: Who accepts connections; the environment's
             C{TWISTED_CLUSTER_SCHED_POLICY} if it is not given, else C{SCHED_RR}.
         @param handoff: How many connections may be on their way.
-        @param supervision: How long a worker may take to end.
+        @param supervision: How long a worker may take to end, and how long it may
+            outlive this process.
         @param ports: What the workers may have the primary open.
         @param settings: As for C{setupPrimary}.
 
@@ -145,12 +153,16 @@ class Cluster(_Cluster):
             from twisted.internet import reactor
         self._reactor: Any = reactor
         self._stopping = False
-        self._killTime = (supervision or SupervisionSettings()).killTime
+        supervision = supervision or SupervisionSettings()
+        self._killTime = supervision.killTime
         if schedulingPolicy is None:
             schedulingPolicy = policyFromEnvironment(os.environ)
         super().__init__(
             _ThisProcess(
-                reactor, handoff or HandoffSettings(), ports or PortSettings()
+                reactor,
+                handoff or HandoffSettings(),
+                ports or PortSettings(),
+                supervision.orphanTime,
             ),
             self._reactor,
             SchedulingPolicy(schedulingPolicy),

@@ -55,6 +55,7 @@ class WorkerOrders:
     @ivar rundir: The directory to change to, as twistd does: after the
         application was loaded.
     @ivar umask: The permissions that new files do not get.
+    @ivar orphanTime: How many seconds the worker may outlive the primary.
     @ivar listen: The endpoints to serve a web resource on.
     """
 
@@ -65,6 +66,7 @@ class WorkerOrders:
     gid: int | None = None
     rundir: str | None = None
     umask: int | None = None
+    orphanTime: float = 0.0
     listen: tuple[str, ...] = ()
 
     def toArguments(self, flags: Sequence[str]) -> tuple[str, ...]:
@@ -92,6 +94,8 @@ class WorkerOrders:
             yield f"--rundir={self.rundir}"
         if self.umask is not None:
             yield f"--umask={self.umask:o}"
+        if self.orphanTime:
+            yield f"--orphan-time={self.orphanTime:g}"
         for description in self.listen:
             yield f"--listen={description}"
 
@@ -107,7 +111,10 @@ class WorkerOrders:
             options, program = getopt.getopt(
                 list(words[1:]),
                 "",
-                ["reactor=", "uid=", "gid=", "rundir=", "umask=", "listen="],
+                [
+                    *("reactor=", "uid=", "gid=", "rundir=", "umask="),
+                    *("orphan-time=", "listen="),
+                ],
             )
             given = dict(options)
             return cls(
@@ -118,6 +125,7 @@ class WorkerOrders:
                 gid=int(given["--gid"]) if "--gid" in given else None,
                 rundir=given.get("--rundir"),
                 umask=int(given["--umask"], 8) if "--umask" in given else None,
+                orphanTime=float(given.get("--orphan-time", 0)),
                 listen=tuple(value for name, value in options if name == "--listen"),
             )
         except (IndexError, ValueError, getopt.GetoptError) as problem:

@@ -52,6 +52,7 @@ SETTING_OF_OPTION = {
     "policy": "policy",
     "threshold": "supervision.threshold",
     "killtime": "supervision.killTime",
+    "orphan-time": "supervision.orphanTime",
     "minrestartdelay": "supervision.minRestartDelay",
     "maxrestartdelay": "supervision.maxRestartDelay",
     "queue-limit": "handoff.queueLimit",
@@ -66,7 +67,7 @@ Which option sets which field of L{ClusterSettings}.
 
 C{uid} and C{gid} reach the worker in its orders, and C{program} has none: a
 worker starts as who the primary is, and becomes the other after its privileged
-start.
+start.  C{orphan-time} is in the orders, too: then nobody else can say it.
 """
 
 SETTINGS_WITHOUT_OPTION = frozenset(
@@ -264,6 +265,16 @@ class Options(UsageOptions):
             5.0,
             "How long, in seconds, a worker may take to end before it is killed.",
             _reading("killtime", _seconds),
+        ],
+        [
+            "orphan-time",
+            None,
+            0.0,
+            (
+                "How long, in seconds, workers may finish with their clients when this "
+                "process is killed; then they are, too."
+            ),
+            _reading("orphan-time", _seconds),
         ],
         [
             "minrestartdelay",
@@ -515,6 +526,7 @@ class Options(UsageOptions):
             gid=gid,
             rundir=None if rundir == self._directory else rundir,
             umask=self._outer("umask"),
+            orphanTime=self["orphan-time"],
             listen=tuple(self["listen"]),
         )
 

@@ -38,8 +38,13 @@ class Boot:
     ports: PrimaryPorts
     worker: ThisWorker
 
-    def __init__(self, query: QueryClient) -> None:
+    def __init__(self, query: QueryClient, orphanTime: float = 0.0) -> None:
+        """
+        @param orphanTime: How many seconds this process may go on without a
+            primary.
+        """
         self._query = query
+        self._orphanTime = orphanTime
         self._reactor: Any = None
 
     def announce(self) -> None:
@@ -94,7 +99,16 @@ class Boot:
         """
         stopping, self.ports.leaving = self.ports.leaving, True
         self.worker.channelLost()
-        if not stopping and self._reactor.running:
+        if stopping or not self._reactor.running:
+            return
+        if self._orphanTime:
+            self._log.warn(
+                "the primary is gone; finishing with the clients, for {seconds:g} s",
+                seconds=self._orphanTime,
+            )
+            self._reactor.callLater(self._orphanTime, self._stop)
+            self._leaving.finish(self._reactor.serving)
+        else:
             self._log.warn("the primary is gone; stopping")
             self._stop()
 

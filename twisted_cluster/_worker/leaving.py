@@ -67,6 +67,15 @@ class Leaving:
             lambda failure: self._log.failure("could not leave in order", failure)
         )
 
+    def finish(self, serving: IServing) -> None:
+        """
+        Go, though there is no primary any more to be told.
+        """
+        self.begun = True
+        Deferred.fromCoroutine(self._finish(serving)).addErrback(
+            lambda failure: self._log.failure("could not leave in order", failure)
+        )
+
     def channelLost(self) -> None:
         """
         The channel is closed.
@@ -85,6 +94,15 @@ class Leaving:
             await self._link.announceLeaving()
         await self._close()
         await serving.whenIdle()
+        self._stop()
+
+    async def _finish(self, serving: IServing) -> None:
+        """
+        What is left of the way.
+        """
+        self._ports.leaving = True
+        await serving.closePorts()
+        await serving.whenServed()
         self._stop()
 
     async def _goAtOnce(self) -> None:

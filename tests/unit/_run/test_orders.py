@@ -19,6 +19,7 @@ ORDERS = st.builds(
     uid=st.none() | st.integers(min_value=0),
     gid=st.none() | st.integers(min_value=0),
     rundir=st.none() | st.text(),
+    orphanTime=st.integers(0, 9999).map(float),
     umask=st.none() | st.integers(min_value=0, max_value=0o777),
     listen=st.lists(st.text()).map(tuple),
 )

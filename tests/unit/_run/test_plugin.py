@@ -136,6 +136,7 @@ class SettingsTests(OptionsCase):
             "queue-limit": 11,
             "window": 12,
             "port-limit": 13,
+            "orphan-time": 3.5,
         }
         words = [f"--{name}={number}" for name, number in numbers.items()]
         settings = self.parse(*words, "--policy", "none", "web").settings
@@ -159,6 +160,12 @@ class SettingsTests(OptionsCase):
         self.assertUsageError(
             ["--allow-listen", "80", "web"], "--allow-listen: '80' names no ports"
         )
+
+    def test_orphanTime(self) -> None:
+        """
+        The workers are told how long they may outlive the primary.
+        """
+        self.assertEqual(self.ordersOf("--orphan-time", "7.5", "web").orphanTime, 7.5)
 
     def test_short(self) -> None:
         """

@@ -247,6 +247,48 @@ class ReactorTests(SynchronousTestCase):
         )
         self.assertTrue(self.boot.ports.leaving)
 
+    def finishing(self, orphanTime: float) -> list[float]:
+        """
+        Lose the primary of a worker that may outlive it, and that has a client
+        for a fifth of a second.
+
+        @return: For how long it went on.
+        """
+        self.boot._orphanTime = orphanTime
+        served: Deferred[None] = Deferred()
+        self.patch(ServingNothing, "whenServed", lambda _: served)
+        lasted: list[float] = []
+
+        def lose() -> None:
+            begin = self.reactor.seconds()
+            self.reactor.addSystemEventTrigger(
+                "before",
+                "shutdown",
+                lambda: lasted.append(self.reactor.seconds() - begin),
+            )
+            self.reactor.callLater(0.2, served.callback, None)
+            self.pump.lose()
+
+        self.reactor.callWhenRunning(lose)
+        self.run_()
+        return lasted
+
+    def test_finishes(self) -> None:
+        """
+        A worker that may outlive its primary stops when it has finished with its
+        clients.
+        """
+        [lasted] = self.finishing(orphanTime=60)
+        self.assertTrue(0.1 < lasted < 30, lasted)
+        self.assertTrue(self.boot.ports.leaving)
+
+    def test_finishesInTime(self) -> None:
+        """
+        It stops when its time is over, if that is first.
+        """
+        [lasted] = self.finishing(orphanTime=0.01)
+        self.assertLess(lasted, 0.19)
+
     def test_primaryLostWhileStopping(self) -> None:
         """
         A primary that goes while it stops anyway is nothing to speak of.
