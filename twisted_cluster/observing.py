@@ -54,6 +54,7 @@ class Emitter:
         @raise ConfigurationError: if there is no such event.
         """
         self._entries(name).append(_Entry(observer, once=False))
+        self._observed(name)
         return observer
 
     def once(self, name: str, observer: _Observer) -> _Observer:
@@ -63,6 +64,7 @@ class Emitter:
         @raise ConfigurationError: if there is no such event.
         """
         self._entries(name).append(_Entry(observer, once=True))
+        self._observed(name)
         return observer
 
     def off(self, name: str, observer: Callable[..., object]) -> None:
@@ -76,6 +78,11 @@ class Emitter:
             if entry.observer == observer:
                 entries.remove(entry)
                 return
+
+    def _observed(self, name: str) -> None:
+        """
+        Somebody wants to know; for those who have something that waits for it.
+        """
 
     def isObserved(self, name: str) -> bool:
         """

@@ -65,3 +65,27 @@ def test_conversation() -> None:
             "heard: [(1, ['heard', {'for': 'all'}]), (2, ['heard', {'for': 'all'}])]",
         ]
     )
+
+
+def test_late() -> None:
+    """
+    Messages wait for the first who observes them.  A worker that sends more than
+    may wait keeps the rest, and the primary's memory does not grow.
+    """
+    assert sorted(linesOf("unheard", "late")) == [
+        "all in order: True True",
+        "delivered before: 0",
+        "the flood is here: False",
+    ]
+
+
+def test_tooLate() -> None:
+    """
+    A worker that ends does not wait for anybody to observe what it said; who does
+    when its exit is told still has it.
+    """
+    assert linesOf("unheard", "afterwards") == [
+        "it ended: exit status 0",
+        "it said: good bye",
+    ]
+    assert linesOf("unheard", "never") == ["it ended: exit status 0"]

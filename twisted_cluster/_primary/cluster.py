@@ -72,6 +72,10 @@ class Cluster(Emitter):
       - C{setup(settings)}: the settings were changed.
       - C{fork(worker)}: a worker was started.
 
+    A worker's messages wait until somebody observes C{message}, of the worker or
+    of the cluster, or is an observer of the cluster; meanwhile a worker that
+    sends more than a window of them keeps the rest.
+
     @ivar workers: By number, each worker whose process has not ended.
     @ivar schedulingPolicy: Who accepts connections; cannot be changed after the
         first L{setupPrimary} or L{fork}.
@@ -91,6 +95,7 @@ class Cluster(Emitter):
         self._settings: PrimarySettings | None = None
         self._roster: Roster | None = None
         self._observers: Observers[Any] = Observers()
+        self._receiving = False
 
     # -- setting up
 
@@ -169,11 +174,12 @@ class Cluster(Emitter):
         started: list[Worker] = []
         self._clock.callLater(0, self._forked, started)
         handle = self._roster.fork(program, 0)
-        worker = Worker(handle, self._surroundings.correspondence(handle))
-        self.workers[worker.id] = worker
-        worker.receive(
-            lambda message, along: self._messageReceived(worker, message, along)
+        worker = Worker(
+            handle, self._surroundings.correspondence(handle), self._messageReceived
         )
+        self.workers[worker.id] = worker
+        if self._receiving:
+            worker.receiveMessages()
         started.append(worker)
         return worker
 
@@ -220,12 +226,22 @@ class Cluster(Emitter):
         @param observer: Provides L{IClusterObserver}.
         """
         self._observers.add(IClusterObserver(observer))
+        self._observed("message")
 
     def removeObserver(self, observer: Any) -> None:
         """
         Tell C{observer} nothing any more.
         """
         self._observers.remove(observer)
+
+    def _observed(self, name: str) -> None:
+        """
+        Somebody observes the messages of all workers.
+        """
+        if name == "message" and not self._receiving:
+            self._receiving = True
+            for worker in list(self.workers.values()):
+                worker.receiveMessages()
 
     def _nextTurn(self) -> Deferred[None]:
         """
@@ -315,3 +331,4 @@ class Cluster(Emitter):
         worker.ended(exit)
         self._observers.tell("workerExited", worker, exit)
         self.emit("exit", worker, exit.code, exit.signal)
+        worker.forgetMessages()

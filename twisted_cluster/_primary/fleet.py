@@ -53,6 +53,7 @@ class Fleet:
     @ivar _waiting: The timer of the patience with the first worker.
     @ivar _looking: Whether steps are being taken.
     @ivar _lookAgain: Whether facts have changed meanwhile.
+    @ivar _saidDropped: Whether it was said that messages are dropped.
     """
 
     _log = Logger()
@@ -82,6 +83,7 @@ class Fleet:
         self._waiting: IDelayedCall | None = None
         self._looking = False
         self._lookAgain = False
+        self._saidDropped = False
 
     def start(self) -> None:
         """
@@ -133,9 +135,10 @@ class Fleet:
 
     def workerStarted(self, worker: WorkerHandle) -> None:
         """
-        Nobody here wants its messages; but it must not wait for somebody to.
+        Nobody here wants its messages; but it must not wait for somebody to,
+        however long it runs.
         """
-        worker.link.receiveMessages(_dropped)
+        worker.link.receiveMessages(self._dropped)
 
     def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
         """
@@ -201,6 +204,18 @@ class Fleet:
             when=f"in {delay:g} s" if delay else "now",
         )
 
+    def _dropped(self, message: object, handle: Handle | None) -> None:
+        """
+        A message that nobody wants.
+        """
+        closeHandle(handle)
+        if not self._saidDropped:
+            self._saidDropped = True
+            self._log.warn(
+                "the workers' program sends messages to its primary, where nobody "
+                "receives them; they are dropped"
+            )
+
     # -- what is done about it
 
     def _look(self) -> None:
@@ -264,10 +279,3 @@ class Fleet:
             self._nextLook = self._clock.callLater(
                 max(0.0, step.at - self._clock.seconds()), self._look
             )
-
-
-def _dropped(message: object, handle: Handle | None) -> None:
-    """
-    A message that nobody wants.
-    """
-    closeHandle(handle)

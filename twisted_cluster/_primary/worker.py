@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.protocols.amp import Command, IResponderLocator
 
 from twisted_cluster._primary.workerhandle import WorkerHandle
@@ -130,7 +131,8 @@ class Worker(Emitter):
 
       - C{online()}: its process has come up; its program is not loaded yet.
       - C{listening(address)}: it listens; a L{ListeningAddress}.
-      - C{message(message, handle)}: it sent a message.
+      - C{message(message, handle)}: it sent a message.  Messages that come
+        before anybody observes this, here or in the cluster, wait.
       - C{disconnect()}: its channel is closed.  Exactly once, before C{exit}.
       - C{exit(code, signal)}: its process has ended.  Exactly once.
       - C{error(exception)}: its process could not be started.
@@ -139,12 +141,24 @@ class Worker(Emitter):
     @ivar process: Its process.
     """
 
-    def __init__(self, handle: WorkerHandle, correspondence: Correspondence) -> None:
+    _log = Logger()
+
+    def __init__(
+        self,
+        handle: WorkerHandle,
+        correspondence: Correspondence,
+        received: Callable[[Worker, object, object], None],
+    ) -> None:
+        """
+        @param received: Called with this worker, a message of its, and what came
+            along with it, once they are received.
+        """
         super().__init__(EVENTS)
+        self._received = received
+        self._receiving = False
         self.id = handle.id
         self.process = WorkerProcess(handle)
         self._handle = handle
-        self.receive = correspondence.receive
         self._correspondence = correspondence
         self._online: Occasion[Worker] = Occasion()
         self._listening: Occasion[ListeningAddress] = Occasion()
@@ -236,8 +250,10 @@ class Worker(Emitter):
 
         @param timeout: Seconds to wait for the answer; C{None} is for ever.
 
-        @return: Fires with the answer; fails if the worker is lost, cannot
-            answer, or does not in time.
+        @return: Fires with the answer; fails with L{AnswerTimeout}, which is a
+            L{twisted.internet.defer.TimeoutError}, if there is none in time, with
+            L{AnswerFailed} if the worker cannot answer, and with
+            L{ChannelClosed} if it is lost before.
         """
         return self._correspondence.ask(question, timeout)
 
@@ -292,6 +308,38 @@ class Worker(Emitter):
         @return: Fires when its process has ended.
         """
         return self._exited.when()
+
+    # -- its messages
+
+    def receiveMessages(self) -> None:
+        """
+        Somebody wants its messages: those that wait, and all others.
+        """
+        if not self._receiving:
+            self._receiving = True
+            self._correspondence.receive(
+                lambda message, along: self._received(self, message, along)
+            )
+
+    def forgetMessages(self) -> None:
+        """
+        Nobody is going to want them any more.
+        """
+        lost = self._correspondence.forget()
+        if lost:
+            self._log.warn(
+                "nobody observed the messages of worker {worker}: the last {lost} are "
+                "lost with it",
+                worker=self.id,
+                lost=lost,
+            )
+
+    def _observed(self, name: str) -> None:
+        """
+        Somebody observes its messages.
+        """
+        if name == "message":
+            self.receiveMessages()
 
     # -- what its handle reports
 

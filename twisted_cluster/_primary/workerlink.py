@@ -20,6 +20,7 @@ from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,
     GiveBack,
+    LastWords,
     Leaving,
     Listen,
     Running,
@@ -228,6 +229,14 @@ class WorkerLink(MessagingChannel):
         The worker is about to close its end.
         """
         self._worker.leaving()
+        return {}
+
+    @responds(LastWords)
+    def lastWords(self) -> dict[str, Any]:
+        """
+        The worker waits for its messages to be taken.
+        """
+        self.keepMessages()
         return {}
 
     def channelLost(self, reason: Failure) -> None:

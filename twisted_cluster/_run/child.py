@@ -25,9 +25,9 @@ from twisted_cluster._run import role
 from twisted_cluster._run.orders import WorkerOrders
 from twisted_cluster._run.program import runProgram
 from twisted_cluster._wire.correspondence import Correspondence
-from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._worker.booting import Boot
+from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster.errors import ChannelError, NotAWorker
 
 LAST_WORDS_TIME = 5.0
@@ -105,9 +105,7 @@ def bootWorker(words: Sequence[str]) -> None:
     layerWhenInstalled(boot.ports, installed, inherited)
 
 
-def _sayLastWords(
-    pid: int, transport: DescriptorTransport, link: MessagingChannel
-) -> None:
+def _sayLastWords(pid: int, transport: DescriptorTransport, link: PrimaryLink) -> None:
     """
     However a program ends in an orderly way: deliver what it sent.
 
@@ -115,6 +113,7 @@ def _sayLastWords(
         fork.
     """
     if os.getpid() == pid:
+        link.sayLastWords()
         flush(transport, lambda: not link.undelivered, LAST_WORDS_TIME)
 
 

@@ -131,6 +131,14 @@ class Correspondence:
 
         self._channel.receiveMessages(received)
 
+    def forget(self) -> int:
+        """
+        Nobody is going to receive the messages that wait.
+
+        @return: How many are lost.
+        """
+        return self._channel.forgetMessages()
+
     def answer(self, answerer: Callable[[Any], Any]) -> None:
         """
         Have questions answered: with what C{answerer} returns, or with what a

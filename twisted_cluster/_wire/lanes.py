@@ -415,6 +415,15 @@ class Outbox:
         underway = sum(box.messages for box in self._underway)
         return underway + len(self._contents) + len(self._unsent)
 
+    @property
+    def unconfirmed(self) -> int:
+        """
+        How many bytes have not been delivered yet, with what they weigh beside.
+        """
+        underway = sum(box.size for box in self._underway)
+        unsent = sum(len(each.content) - each.sent + HEADER for each in self._unsent)
+        return underway + self._size + unsent
+
     def whenDelivered(self) -> Deferred[None]:
         """
         @return: Fires when all that was sent so far is settled.

@@ -24,6 +24,10 @@ from twisted_cluster._wire.boxes import Box
 from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.lanes import (
+    HANDLE,
+    HEADER,
+    WINDOW,
+    Deliver,
     Delivered,
     Handle,
     Inbox,
@@ -97,6 +101,10 @@ class MessagingChannel(Channel):
 
     @ivar _codec: How both sides encode messages.
     @ivar _receiver: Where messages go.
+    @ivar _kept: Messages that were taken from the other side because it is about
+        to end; C{None} while it is not.
+    @ivar _keptSize: How much of a window those would take.
+    @ivar _tooMany: How many more were dropped.
     @ivar _answerer: Who answers questions.
     @ivar _asked: By its number, each question that was not answered yet.
     """
@@ -107,6 +115,9 @@ class MessagingChannel(Channel):
         super().__init__()
         self._codec = codec
         self._receiver: Receiver | None = None
+        self._kept: list[tuple[list[bytes], Handle | None]] | None = None
+        self._keptSize = 0
+        self._tooMany = 0
         self._answerer: Answerer | None = None
         self._asked: dict[int, Deferred[Any]] = {}
         self._lastNumber = 0
@@ -159,8 +170,55 @@ class MessagingChannel(Channel):
         delivered all the same, as it would fail again.
         """
         self._receiver = receiver
+        kept, self._kept = self._kept or [], None
+        for contents, handle in kept:
+            self._messagesReceived(contents, [], handle)
+        self._openMessages(self._messagesReceived)
+
+    def keepMessages(self) -> None:
+        """
+        Take what the other side sends off its hands, though nobody receives it
+        yet: it is about to end, and waits for nothing else.
+
+        A window of it waits here; what is more than that is dropped.
+        """
+        if self._receiver is None and self._kept is None:
+            self._kept = []
+            self._openMessages(self._keep)
+
+    def forgetMessages(self) -> int:
+        """
+        Nobody is going to receive what was kept.
+
+        @return: How many messages are lost.
+        """
+        kept, self._kept = self._kept or [], None
+        for _, handle in kept:
+            closeHandle(handle)
+        return sum(len(contents) for contents, _ in kept) + self._tooMany
+
+    def _keep(
+        self, contents: list[bytes], marks: list[int], handle: Handle | None
+    ) -> None:
+        """
+        Keep messages, if there is room.
+        """
+        size = sum(map(len, contents)) + HEADER * len(contents)
+        if handle is not None:
+            size += HANDLE
+        if self._kept is None or self._keptSize + size > WINDOW:
+            self._tooMany += len(contents)
+            closeHandle(handle)
+            return
+        self._keptSize += size
+        self._kept.append((contents, handle))
+
+    def _openMessages(self, deliver: Deliver) -> None:
+        """
+        Take messages from now on, beginning with those that have waited.
+        """
         try:
-            self._messagesIn.open(self._messagesReceived)
+            self._messagesIn.open(deliver)
         except MalformedBox as e:
             self.breakOff(e)
         self._confirm()
@@ -172,6 +230,13 @@ class MessagingChannel(Channel):
         application has not been given yet.
         """
         return self._messagesOut.undelivered + self._questionsOut.undelivered
+
+    @property
+    def unconfirmed(self) -> int:
+        """
+        How many bytes that is, about: while it shrinks, the other side works.
+        """
+        return self._messagesOut.unconfirmed + self._questionsOut.unconfirmed
 
     def whenDelivered(self) -> Deferred[None]:
         """

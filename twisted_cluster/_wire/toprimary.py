@@ -110,6 +110,14 @@ class Leaving(Command):
     """
 
 
+class LastWords(Command):
+    """
+    I am about to end, and wait for nothing but that you take my messages.
+    """
+
+    requiresAnswer = False
+
+
 WIRE_VERSION = 1
 
 

@@ -74,6 +74,7 @@ class Boot:
         @param reactor: The layered reactor; the link is connected already.
         """
         self._reactor = reactor
+        self._leaving.clock = reactor
         self.worker.reactorInstalled(reactor.serving, correspondence)
         reactor.callWhenRunning(self.link.reportRunning)
         # Registered before any application could: what the application closes

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from twisted_cluster._worker.primarylink import PrimaryLink
@@ -15,6 +17,11 @@ from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster.errors import ChannelClosed
 from twisted_cluster.interfaces import IServing
 from twisted_cluster.observing import Occasion
+
+PATIENCE = 10.0
+"""
+Seconds in which a primary that works takes or answers something.
+"""
 
 
 class Leaving:
@@ -24,6 +31,8 @@ class Leaving:
     nothing keeps it any more.
 
     @ivar begun: Whether it is on its way.
+    @ivar clock: The reactor, once there is one.
+    @ivar _isStuck: Whether the primary has done nothing for too long.
     """
 
     _log = Logger()
@@ -42,6 +51,8 @@ class Leaving:
         self._stop = stop
         self._disconnected: Occasion[None] = Occasion()
         self.begun = False
+        self.clock: IReactorTime | None = None
+        self._isStuck = False
 
     def leave(self, serving: IServing, announced: bool) -> Deferred[None]:
         """
@@ -91,7 +102,7 @@ class Leaving:
         await serving.closePorts()
         await serving.whenServed()
         if not announced:
-            await self._link.announceLeaving()
+            await self._announce()
         await self._close()
         await serving.whenIdle()
         self._stop()
@@ -110,17 +121,59 @@ class Leaving:
         The short way.
         """
         self._ports.leaving = True
-        await self._link.announceLeaving()
+        await self._announce()
         await self._close()
         self._stop()
+
+    async def _announce(self) -> None:
+        """
+        Have the primary know that this is no crash.
+        """
+        await self._patiently(Deferred.fromCoroutine(self._link.announceLeaving()))
 
     async def _close(self) -> None:
         """
         Close the channel, when everything is said.
         """
+        self._link.sayLastWords()
         # What cannot be delivered any more has failed with its own Deferred.
         with suppress(ChannelClosed):
-            await self._link.whenDelivered()
+            await self._patiently(self._link.whenDelivered())
         if self._link.connected:
             self._link.transport.loseConnection()
-        await self._disconnected.when()
+        await self._patiently(self._disconnected.when())
+
+    async def _patiently(self, waited: Deferred[Any]) -> None:
+        """
+        Wait for the primary, as long as it does anything at all.
+        """
+        looking: list[IDelayedCall] = []
+
+        def look(before: float) -> None:
+            looking.clear()
+            unconfirmed = self._link.unconfirmed
+            if self._isStuck or unconfirmed >= before:
+                self._giveUp()
+                waited.cancel()
+            elif self.clock is not None:
+                looking.append(self.clock.callLater(PATIENCE, look, unconfirmed))
+
+        look(float("inf"))
+        try:
+            # Only a Deferred that was given up is cancelled.
+            with suppress(CancelledError):
+                await waited
+        finally:
+            for call in looking:
+                call.cancel()
+
+    def _giveUp(self) -> None:
+        """
+        The primary is stuck.
+        """
+        if not self._isStuck:
+            self._isStuck = True
+            self._log.warn(
+                "the primary has not answered for {patience:g} s; leaving without it",
+                patience=PATIENCE,
+            )

@@ -13,7 +13,13 @@ from twisted.python.failure import Failure
 from twisted_cluster._wire.channel import AnswerFirst, responds
 from twisted_cluster._wire.descriptors import closeAll, inodeOf
 from twisted_cluster._wire.messaging import Codec, MessagingChannel
-from twisted_cluster._wire.toprimary import Leaving, Running, StartTaking, StopTaking
+from twisted_cluster._wire.toprimary import (
+    LastWords,
+    Leaving,
+    Running,
+    StartTaking,
+    StopTaking,
+)
 from twisted_cluster._wire.toworker import Leave, TakeConnections
 from twisted_cluster.errors import ChannelClosed
 from twisted_cluster.interfaces import IBorrowedPort
@@ -62,6 +68,14 @@ class PrimaryLink(MessagingChannel):
         except ChannelClosed:
             # It has gone itself.
             return
+
+    def sayLastWords(self) -> None:
+        """
+        Have the primary take what was sent, also if nobody receives it there
+        yet: this process is about to end.
+        """
+        if self.connected and self.undelivered:
+            self.tell(LastWords)
 
     def startTaking(self, loan: int, port: IBorrowedPort) -> None:
         """

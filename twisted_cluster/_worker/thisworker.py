@@ -122,22 +122,6 @@ class ThisWorker(Emitter):
 
     # -- what it does
 
-    def on(self, name: str, observer: Any) -> Any:
-        """
-        Call C{observer} whenever the event happens.
-        """
-        super().on(name, observer)
-        self._listen(name)
-        return observer
-
-    def once(self, name: str, observer: Any) -> Any:
-        """
-        Call C{observer} the next time the event happens.
-        """
-        super().once(name, observer)
-        self._listen(name)
-        return observer
-
     def send(
         self, message: object, handle: object = None, **options: Any
     ) -> Deferred[None]:
@@ -299,7 +283,7 @@ class ThisWorker(Emitter):
         for locator in self._locators:
             correspondence.locators.add(locator)
         if self.isObserved("message"):
-            self._listen("message")
+            self._observed("message")
 
     def leaveAsAsked(self) -> None:
         """
@@ -315,7 +299,7 @@ class ThisWorker(Emitter):
         self.emit("disconnect")
         self._leaving.channelLost()
 
-    def _listen(self, name: str) -> None:
+    def _observed(self, name: str) -> None:
         """
         Somebody observes messages for the first time.
         """

@@ -39,6 +39,7 @@ from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,
     GiveBack,
+    LastWords,
     Leaving,
     Listen,
     Running,
@@ -173,6 +174,12 @@ class ScriptedWorker(MessagingChannel):
         """
         self._tell(Leaving)
         self.hangUp()
+
+    def sayLastWords(self) -> None:
+        """
+        It is about to end, and waits for its messages to be taken.
+        """
+        self._tell(LastWords)
 
     def hangUp(self) -> None:
         """

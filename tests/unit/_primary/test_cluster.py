@@ -9,6 +9,7 @@ import os
 from functools import partial
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -355,6 +356,120 @@ class MessageTests(ClusterCase):
         self.assertEqual((id, message), (1, "file"))
         assert isinstance(along, int)
         self.assertTrue(os.path.sameopenfile(along, descriptor))
+
+    def observe(self, how: str) -> None:
+        """
+        Observe messages in one of the ways that there are.
+        """
+        worker = self.cluster.workers.get(1)
+        if how in ("on", "once"):
+            getattr(self.cluster, how)("message", self._telling("message"))
+        elif how == "observer":
+            observer = Observing()
+            observer.told = self.told
+            self.cluster.addObserver(observer)
+        elif worker is not None:
+            worker.on("message", partial(self._telling("message"), worker))
+
+    def test_early(self) -> None:
+        """
+        Messages wait for the first who observes them, however that is done, and
+        are not delivered before; what comes later goes to them, too.
+        """
+        for how in ("on", "once", "observer", "worker"):
+            self.setUp()
+            _, process = self.forkRunning()
+            early = process.worker.sendMessage("early")
+            process.worker.deliver()
+            self.cluster.on("exit", lambda *what: None)
+            self.assertNoResult(early)
+            self.observe(how)
+            process.worker.deliver()
+            self.successResultOf(early)
+            late = process.worker.sendMessage("late")
+            process.worker.deliver()
+            self.successResultOf(late)
+            told = [what for what in self.told if what[0] == "message"]
+            expected = ["early"] if how == "once" else ["early", "late"]
+            self.assertEqual([message for _, _, message, _ in told], expected)
+
+    def test_observedBefore(self) -> None:
+        """
+        Who observes the cluster has the messages of workers that are started
+        later.
+        """
+        self.observe("on")
+        _, process = self.forkRunning()
+        sent = process.worker.sendMessage("hello")
+        process.worker.deliver()
+        self.successResultOf(sent)
+        self.assertEqual(self.told, [("message", 1, "hello", None)])
+
+    def test_others(self) -> None:
+        """
+        Who observes a worker has not the messages of the others.
+        """
+        first, one = self.forkRunning()
+        second, other = self.forkRunning()
+        first.on("message", lambda message, along: None)
+        sent = [one.worker.sendMessage(1), other.worker.sendMessage(2)]
+        one.worker.deliver()
+        other.worker.deliver()
+        self.successResultOf(sent[0])
+        self.assertNoResult(sent[1])
+        second.on("message", self._telling("second"))
+        other.worker.deliver()
+        self.successResultOf(sent[1])
+        self.assertEqual(self.told, [("second", 2, None)])
+
+    def test_flood(self) -> None:
+        """
+        A worker that sends and sends keeps its messages to itself while nobody
+        observes them.
+        """
+        worker, process = self.forkRunning()
+        sent = [process.worker.sendMessage("x" * 100_000) for _ in range(50)]
+        process.worker.deliver()
+        for each in sent:
+            self.assertNoResult(each)
+        self.assertGreater(process.worker.unconfirmed, 5_000_000)
+        received: list[int] = []
+        worker.on("message", lambda message, along: received.append(len(message)))
+        process.worker.deliver()
+        self.assertEqual(received, [100_000] * 50)
+
+    def test_lastWords(self) -> None:
+        """
+        A worker that is about to end has not to wait for an observer: what it
+        sent waits here, until its exit has been told.
+        """
+        worker, process = self.forkRunning()
+        sent = process.worker.sendMessage("good bye")
+        process.worker.sayLastWords()
+        self.successResultOf(sent)
+        worker.whenExited().addCallback(
+            lambda _: worker.on("message", self._telling("message"))
+        )
+        with capturedLogs() as events:
+            process.end()
+        self.assertEqual(self.told, [("message", "good bye", None)])
+        self.assertEqual(events, [])
+
+    def test_unheard(self) -> None:
+        """
+        What nobody has observed by then is lost, with what came along; that is
+        logged.
+        """
+        worker, process = self.forkRunning()
+        process.worker.sendMessage("file", Handle("file", self.aDescriptor()))
+        process.worker.sendMessage("good bye")
+        process.worker.sayLastWords()
+        with capturedLogs() as events:
+            process.end()
+        self.assertIn("the last 2 are lost", formatEvent(events[0]))
+        worker.on("message", self._telling("message"))
+        self.assertEqual(self.told, [])
+        self.assertEqual(self.files.received, [])
 
     def test_broadcast(self) -> None:
         """

@@ -154,14 +154,18 @@ class StartTests(FleetCase):
     def test_messages(self) -> None:
         """
         Messages that a worker's program sends are taken, though nobody wants
-        them: the program would wait for it before it ends.
+        them: the program would wait for it before it ends.  That is said, once.
         """
         self.fleet.start()
         [canary] = self.spawner.processes
         canary.worker.comeUp()
-        delivered = canary.worker.sendMessage("hello")
-        canary.worker.deliver()
-        self.successResultOf(delivered)
+        with capturedLogs() as events:
+            for _ in range(3):
+                delivered = canary.worker.sendMessage("hello")
+                canary.worker.deliver()
+                self.successResultOf(delivered)
+        [event] = events
+        self.assertIn("they are dropped", formatEvent(event))
 
     def test_nothingBefore(self) -> None:
         """

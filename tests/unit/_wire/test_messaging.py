@@ -18,7 +18,11 @@ from twisted.logger import capturedLogs
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
-from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
+from tests.unit.realreactor import (
+    DescriptorsCountedTestCase,
+    RealReactorTestCase,
+    openDescriptors,
+)
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
 from twisted_cluster._wire import channel, lanes
 from twisted_cluster._wire.boxes import serialize
@@ -26,6 +30,7 @@ from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.descriptors import inodeOf
 from twisted_cluster._wire.lanes import (
     BATCH,
+    HANDLE,
     PART_LIMIT,
     SMALL,
     WINDOW,
@@ -389,6 +394,23 @@ class WindowTests(MessagingCase):
         self.assertLess(self.far.bytesRead, 2 * WINDOW)
         self.assertIn("window", str(events[0]["error"]))
 
+    def test_unconfirmed(self) -> None:
+        """
+        What is unconfirmed shrinks with everything that the other side takes.
+        """
+        self.assertEqual(self.near.unconfirmed, 0)
+        self.near.sendMessage(b"x" * (4 * WINDOW))
+        self.near.sendMessage(b"small")
+        self.pump.flush()
+        before = self.near.unconfirmed
+        self.assertGreater(before, 4 * WINDOW)
+        self.far.listen()
+        while self.near.unconfirmed == before:
+            self.assertTrue(self.pump.step())
+        self.assertLess(self.near.unconfirmed, before)
+        self.pump.flush()
+        self.assertEqual(self.near.unconfirmed, 0)
+
     def test_sentFromDelivery(self) -> None:
         """
         What is sent when a message was delivered goes out.
@@ -494,6 +516,95 @@ class DeliveryTests(MessagingCase):
         self.assertTrue(self.near.lost)
 
 
+class KeepingTests(MessagingCase):
+    """
+    Tests for messages of a side that is about to end.
+    """
+
+    def test_kept(self) -> None:
+        """
+        They are taken from it, and wait for a receiver, also when it is gone; so
+        does what it sends later.
+        """
+        early = self.near.sendMessage(b"early")
+        self.pump.flush()
+        self.assertNoResult(early)
+        self.far.keepMessages()
+        late = self.near.sendMessage(b"late", Handle("file", self.aDescriptor()))
+        self.pump.flush()
+        self.assertEqual(self.outcomes(early, late), [None, None])
+        self.pump.lose()
+        self.far.listen()
+        self.assertEqual(self.far.received[:2], [b"early", b"late"])
+        self.assertEqual(len(self.far.received), 3)
+        self.assertEqual(self.far.forgetMessages(), 0)
+
+    def test_received(self) -> None:
+        """
+        If somebody receives them already, nothing is kept; neither is it after
+        somebody began to.
+        """
+        self.far.listen()
+        self.far.keepMessages()
+        self.near.sendMessage(b"first")
+        self.pump.flush()
+        self.assertEqual(self.far.received, [b"first"])
+
+    def test_twice(self) -> None:
+        """
+        To keep them twice is to keep them once.
+        """
+        self.far.keepMessages()
+        self.near.sendMessage(b"first")
+        self.pump.flush()
+        self.far.keepMessages()
+        self.far.listen()
+        self.assertEqual(self.far.received, [b"first"])
+
+    def test_forgotten(self) -> None:
+        """
+        What nobody receives can be forgotten, with its handles.
+        """
+        self.far.keepMessages()
+        for _ in range(3):
+            self.near.sendMessage(b"x", Handle("file", self.aDescriptor()))
+        self.pump.flush()
+        self.assertEqual(self.far.forgetMessages(), 3)
+        self.near.sendMessage(b"x", Handle("file", self.aDescriptor()))
+        self.pump.flush()
+        self.far.listen()
+        self.assertEqual(self.far.received, [])
+
+    def test_bounded(self) -> None:
+        """
+        No more than a window is kept; the rest is taken all the same, and lost.
+        """
+        self.far.keepMessages()
+        half = b"x" * (WINDOW // 2 - 100)
+        handle = Handle("file", self.aDescriptor())
+        sent = [self.near.sendMessage(half) for _ in range(2)]
+        sent += [self.near.sendMessage(b"x", handle), self.near.sendMessage(half)]
+        self.pump.flush()
+        self.assertEqual(self.outcomes(*sent), [None] * 4)
+        self.assertEqual(self.near.undelivered, 0)
+        self.assertEqual(self.far.forgetMessages(), 4)
+        self.far.listen()
+        self.assertEqual(self.far.received, [])
+
+    def test_boundedAndReceived(self) -> None:
+        """
+        What was kept is received in order, without what was lost.
+        """
+        self.far.keepMessages()
+        half = b"x" * (WINDOW // 2 - 100)
+        for message in (half, half, half, b"last"):
+            self.near.sendMessage(message)
+        self.pump.flush()
+        self.far.listen()
+        self.assertTrue(self.far.received == [half, half, b"last"])
+        self.assertEqual(self.far.forgetMessages(), 1)
+
+
 class HandleTests(MessagingCase):
     """
     Tests for handles that travel along.
@@ -530,6 +641,23 @@ class HandleTests(MessagingCase):
         self.far.listen()
         self.assertEqual(len(self.far.received), 2)
         self.pump.flush()
+
+    def test_many(self) -> None:
+        """
+        No more handles wait in the other process than it has descriptors for.
+        """
+        descriptor = self.aDescriptor()
+        before = len(openDescriptors())
+        count = 2 * WINDOW // HANDLE
+        for _ in range(count):
+            self.near.sendMessage(b"x", Handle("something", descriptor))
+        self.pump.flush()
+        waiting = len(openDescriptors()) - before
+        self.assertGreater(waiting, 16)
+        self.assertLess(waiting, 0.6 * count)
+        self.far.listen()
+        self.pump.flush()
+        self.assertEqual(len(self.far.received), 2 * count)
 
     def test_neverReceived(self) -> None:
         """

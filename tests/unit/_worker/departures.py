@@ -15,7 +15,7 @@ from zope.interface import implementer
 from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.serialization import JSONCodec
-from twisted_cluster._wire.toprimary import Leaving
+from twisted_cluster._wire.toprimary import LastWords, Leaving
 from twisted_cluster.interfaces import IServing
 
 
@@ -42,6 +42,14 @@ class HearingPrimary(MessagingChannel):
         The worker leaves of its own free will.
         """
         self.heard.append("leaving")
+        return {}
+
+    @responds(LastWords)
+    def lastWords(self) -> dict[str, Any]:
+        """
+        The worker waits for its messages to be taken.
+        """
+        self.heard.append("last words")
         return {}
 
 

@@ -4,18 +4,24 @@ Tests of L{twisted_cluster._worker.leaving}.
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._worker.departures import HearingPrimary, ServingInSteps
 from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.lanes import WINDOW
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import JSONCodec
-from twisted_cluster._worker.leaving import Leaving
+from twisted_cluster._worker.leaving import PATIENCE, Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster.errors import ChannelClosed
-from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedChannels
+from twisted_cluster.testing.channels import (
+    ChannelPump,
+    MemoryBlockingChannel,
+    connectedChannels,
+)
 
 
 class LeavingTests(SynchronousTestCase):
@@ -61,7 +67,9 @@ class LeavingTests(SynchronousTestCase):
         self.link.sendMessage("for ever")
         self.assertNoResult(left)
         self.pump.flush()
-        self.assertEqual(self.primary.heard, ["good bye", "leaving", "for ever"])
+        self.assertEqual(
+            self.primary.heard, ["good bye", "leaving", "for ever", "last words"]
+        )
         self.successResultOf(left)
         self.assertFalse(self.primary.connected)
         self.assertEqual(self.stops, [])
@@ -101,7 +109,67 @@ class LeavingTests(SynchronousTestCase):
         deaf.listen()
         pump.flush()
         self.successResultOf(left)
-        self.assertEqual(deaf.heard, ["hear me"])
+        self.assertEqual(deaf.heard, ["last words", "hear me"])
+
+    def leaveWithout(self, primary: HearingPrimary) -> ChannelPump:
+        """
+        Have the worker leave a primary that is stuck.
+        """
+        self.clock = Clock()
+        self.link = PrimaryLink(
+            JSONCodec(),
+            lambda: None,
+            lambda: self.leaving.channelLost(),  # noqa: PLW0108
+        )
+        self.leaving = Leaving(self.ports, self.link, lambda: self.stops.append("stop"))
+        self.leaving.clock = self.clock
+        return connectedChannels(primary, self.link)
+
+    def test_stuck(self) -> None:
+        """
+        It does not wait for ever for a primary that does nothing at all.
+        """
+        for announced in (False, True):
+            self.serving = ServingInSteps()
+            pump = self.leaveWithout(HearingPrimary())
+            sent = self.link.sendMessage("hear me")
+            self.leaving.leave(self.serving, announced=announced)
+            self.serving.over("ports")
+            self.serving.over("served")
+            with capturedLogs() as events:
+                self.clock.advance(PATIENCE - 1)
+                self.assertNotIn("idle", self.serving.waitedFor)
+                self.clock.advance(1)
+            self.assertEqual(len(events), 1)
+            self.serving.over("idle")
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            pump.lose()
+            self.failureResultOf(sent, ChannelClosed)
+        self.assertEqual(self.stops, ["stop"] * 2)
+
+    def test_slow(self) -> None:
+        """
+        It waits for one that takes its messages, however long that takes.
+        """
+        primary = HearingPrimary()
+        primary.listen()
+        pump = self.leaveWithout(primary)
+        message = "x" * 20_000_000
+        self.link.sendMessage(message)
+        self.leaving.leave(self.serving, announced=True)
+        self.serving.over("ports")
+        self.serving.over("served")
+        with capturedLogs() as events:
+            while self.link.unconfirmed > WINDOW:
+                before = self.link.unconfirmed
+                while self.link.unconfirmed == before:
+                    self.assertTrue(pump.step())
+                self.clock.advance(PATIENCE)
+        pump.flush()
+        self.assertEqual(events, [])
+        self.assertIn(message, primary.heard)
+        self.assertFalse(primary.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_twice(self) -> None:
         """
@@ -168,7 +236,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertTrue(self.leaving.begun)
         self.assertTrue(self.ports.leaving)
         self.pump.flush()
-        self.assertEqual(self.primary.heard, ["quick", "leaving"])
+        self.assertEqual(self.primary.heard, ["quick", "leaving", "last words"])
         self.assertFalse(self.primary.connected)
         self.assertEqual(self.stops, ["stop"])
         self.assertEqual(self.serving.waitedFor, {})
