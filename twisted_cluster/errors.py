@@ -11,6 +11,7 @@ Every exception of the package, and whose fault each one is::
     |   +-- MalformedBox        the other side broke the rules of the wire
     |   +-- HandleRefused       the other process has no descriptor left for it
     +-- AnswerFailed            the other process did not answer a question
+    |   +-- AnswerTimeout       it did not in time
     +-- WorkerLost              a worker is gone before what was waited for
     +-- ClusterStopping         it is too late to start a worker
     +-- FailedToStart           the cluster's workers never came up
@@ -96,6 +97,23 @@ class AnswerFailed(ClusterError):
     """
     The other process gave no answer to a question; the message says why.
     """
+
+
+class AnswerTimeout(AnswerFailed):
+    """
+    The other process gave no answer to a question in time.  It may still be at
+    work on it; what it answers later is dropped.
+
+    What is raised is a L{twisted.internet.defer.TimeoutError} as well.
+
+    @ivar who: The other process, in words.
+    @ivar timeout: How many seconds it had.
+    """
+
+    def __init__(self, who: str, timeout: float) -> None:
+        self.who = who
+        self.timeout = timeout
+        super().__init__(f"{who} did not answer in {timeout:g} s")
 
 
 class WorkerLost(ClusterError):

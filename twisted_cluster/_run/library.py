@@ -116,7 +116,12 @@ class _ThisProcess:
         """
         Messages over the handle's link.
         """
-        return Correspondence(handle.link, Handles(self._reactor), self._reactor)
+        return Correspondence(
+            handle.link,
+            Handles(self._reactor),
+            self._reactor,
+            f"worker {handle.id}",
+        )
 
 
 class Cluster(_Cluster):

@@ -5,8 +5,9 @@ An application's messages, with what it sends along: ports, transports, sockets.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.amp import Box, Command, IResponderLocator
@@ -15,7 +16,14 @@ from zope.interface import implementer
 
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster._wire.messaging import MessagingChannel
+from twisted_cluster.errors import AnswerTimeout
 from twisted_cluster.interfaces import IHandles, ISending
+
+
+class _TimedOut(AnswerTimeout, defer.TimeoutError):
+    """
+    What users of Twisted expect, and says more.
+    """
 
 
 @implementer(IResponderLocator)
@@ -53,8 +61,16 @@ class Correspondence:
     """
 
     def __init__(
-        self, channel: MessagingChannel, handles: IHandles, clock: IReactorTime
+        self,
+        channel: MessagingChannel,
+        handles: IHandles,
+        clock: IReactorTime,
+        other: str = "the primary",
     ) -> None:
+        """
+        @param other: The other process, in words.
+        """
+        self._other = other
         self._channel = channel
         self._handles = handles
         self._clock = clock
@@ -101,12 +117,19 @@ class Correspondence:
 
         @param timeout: Seconds to wait for the answer; C{None} is for ever.
 
-        @return: Fires with the answer.
+        @return: Fires with the answer; fails with L{AnswerTimeout} if there is
+            none in time, and otherwise as L{MessagingChannel.ask} says.
         """
         answered: Deferred[Any] = self._channel.ask(question)
         if timeout is not None:
-            answered.addTimeout(timeout, self._clock)
+            answered.addTimeout(timeout, self._clock, self._timedOut)
         return answered
+
+    def _timedOut(self, result: object, timeout: float) -> NoReturn:
+        """
+        @raise AnswerTimeout: always.
+        """
+        raise _TimedOut(self._other, timeout)
 
     def callRemote(
         self, command: type[Command], **arguments: Any

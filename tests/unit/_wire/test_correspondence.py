@@ -24,6 +24,7 @@ from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster.errors import (
     AnswerFailed,
+    AnswerTimeout,
     ChannelClosed,
     ConfigurationError,
     HandleRefused,
@@ -128,7 +129,7 @@ class CorrespondenceTests(DescriptorsCountedTestCase):
         self.clock = Clock()
         self.files = Files()
         nearChannel, farChannel = (MessagingChannel(JSONCodec()) for _ in range(2))
-        self.near = Correspondence(nearChannel, self.files, self.clock)
+        self.near = Correspondence(nearChannel, self.files, self.clock, "worker 3")
         self.far = Correspondence(farChannel, self.files, self.clock)
         self.pump = connectedChannels(nearChannel, farChannel)
         self.received: list[tuple[object, object]] = []
@@ -277,7 +278,10 @@ class CorrespondenceTests(DescriptorsCountedTestCase):
         self.clock.advance(1.9)
         self.assertNoResult(asked)
         self.clock.advance(0.2)
-        self.failureResultOf(asked, defer.TimeoutError)
+        late = self.failureResultOf(asked, defer.TimeoutError).value
+        assert isinstance(late, AnswerTimeout)
+        self.assertEqual(str(late), "worker 3 did not answer in 2 s")
+        self.assertEqual((late.who, late.timeout), ("worker 3", 2))
         self.assertEqual(self.clock.getDelayedCalls(), [])
         later.callback("too late")
         with capturedLogs() as events:
