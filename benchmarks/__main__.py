@@ -8,7 +8,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 
 import benchmarks
-from benchmarks import connections, fairness, listening, messages
+from benchmarks import connections, fairness, full, listening, messages
 from benchmarks.processes import ServerFailed, runMain
 
 
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     codes: list[int] = []
     mains: list[tuple[str, Callable[[Sequence[str]], int]]] = [
         ("fairness", fairness.main),
+        ("full", full.main),
         ("listening", listening.main),
         ("connections", connections.main),
         ("messages", messages.main),

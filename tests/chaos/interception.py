@@ -113,7 +113,8 @@ class Interception:
                 interception.fail("accept4", errno.ENFILE, pid)
 
     @ivar launcher: What comes before the command.
-    @ivar failed: How many calls failed, by name and process id.
+    @ivar calls: How many calls there were, by name and process id.
+    @ivar failed: How many of them failed.
     """
 
     def __init__(self, *calls: str) -> None:
@@ -125,6 +126,7 @@ class Interception:
         self._server.bind(path)
         self._server.listen(1)
         self.launcher: Sequence[str] = [sys.executable, __file__, path, ",".join(calls)]
+        self.calls: Counter[tuple[str, int]] = Counter()
         self.failed: Counter[tuple[str, int]] = Counter()
         self._errors: dict[tuple[str, int], int] = {}
         self._ended = False
@@ -210,6 +212,7 @@ class Interception:
             error = self._errors.get(key, 0)
             flags = 0 if error else _SECCOMP_USER_NOTIF_FLAG_CONTINUE
             # First, so that who sees the effect sees the count.
+            self.calls[key] += 1
             self.failed[key] += bool(error)
             answer = bytearray(_ANSWER.pack(identity, 0, -error, flags))
             fcntl.ioctl(listener, _SEND, answer)
