@@ -189,6 +189,15 @@ class BrokenContractTests(TestCase):
             _wire="from twisted_cluster import isPrimary",
         )
 
+    def test_unpickling(self) -> None:
+        """
+        No module may import what makes objects of others' bytes.
+        """
+        for name in ("pickle", "marshal", "shelve"):
+            self.assertBreaks(
+                "Nothing that a peer sends can become code", _wire=f"import {name}"
+            )
+
     def test_cycle(self) -> None:
         """
         Two modules of one sub-package may not import each other.

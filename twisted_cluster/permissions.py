@@ -10,6 +10,7 @@ import os
 import re
 from fnmatch import fnmatchcase
 from glob import escape
+from ipaddress import ip_address
 
 from attrs import frozen
 
@@ -114,6 +115,28 @@ class PortPattern:
             return False
         names, patterns = path.split("/"), self.path.split("/")
         return len(names) == len(patterns) and all(map(fnmatchcase, names, patterns))
+
+
+def whyMisleading(request: ListenRequest) -> str:
+    """
+    Why a request may mean something else than it says; empty if it does not.
+
+    What a worker sends is made by this package's own code, unless somebody else
+    has got into the worker.  A host's name would have the primary wait for its
+    address, and a path that the kernel reads differently would pass a pattern.
+    """
+    if request.descriptor is not None:
+        return ""
+    if request.kind.isPath:
+        path = request.path
+        if path[:1] == b"\0" or (path[:1] == b"/" and b"\0" not in path):
+            return ""
+        return "this is no whole path"
+    try:
+        ip_address(request.interface or "0.0.0.0")
+    except ValueError:
+        return "this is no address of an interface"
+    return ""
 
 
 def allowing(request: ListenRequest) -> str:

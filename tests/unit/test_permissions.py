@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.listening import ListenRequest, PortKind
-from twisted_cluster.permissions import PortPattern, allowing
+from twisted_cluster.permissions import PortPattern, allowing, whyMisleading
 
 
 def tcp(port: int, interface: str = "", **more: Any) -> ListenRequest:
@@ -177,6 +177,24 @@ class PatternTests(TestCase):
         A pattern is shown as it was written.
         """
         self.assertEqual(str(PortPattern.parse("tcp:1-2")), "tcp:1-2")
+
+    def test_misleading(self) -> None:
+        """
+        A request that may mean something else is told from a plain one.
+        """
+        for plain in (
+            tcp(1),
+            tcp(1, "127.0.0.1"),
+            tcp(1, "fe80::1%eth0"),
+            unix("/run/x"),
+            unix("\0x\0y"),
+            ListenRequest(kind=PortKind.UDP, descriptor=3),
+        ):
+            self.assertEqual(whyMisleading(plain), "", plain)
+        for path in ("", "run/x", "/run/x\0.sock"):
+            self.assertEqual(whyMisleading(unix(path)), "this is no whole path")
+        for interface in ("localhost", "127.1", "::1\0", " 127.0.0.1"):
+            self.assertIn("no address", whyMisleading(tcp(1, interface)))
 
     @given(anyRequest)
     @example(unix("/run/[a]*?"))

@@ -36,7 +36,7 @@ from twisted_cluster.errors import ListenRefused
 from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IOpenPort, IPortOpener
 from twisted_cluster.listening import ListenRequest, Loan
-from twisted_cluster.permissions import allowing
+from twisted_cluster.permissions import allowing, whyMisleading
 from twisted_cluster.settings import PortSettings, SchedulingPolicy
 
 
@@ -180,6 +180,9 @@ class PortTable:
         """
         if self._isShutDown:
             raise ListenRefused(errno.ESHUTDOWN, "the cluster is stopping")
+        misleading = whyMisleading(request)
+        if misleading:
+            raise ListenRefused(errno.EINVAL, misleading)
         entry = self._find(worker, request)
         if entry is None:
             self._requireAllowed(worker, request)
@@ -309,6 +312,13 @@ class PortTable:
         """
         @raise ListenRefused: if no worker may have this port opened.
         """
+        ours = [entry.opened.descriptor for entry in self._entries]
+        if request.descriptor in ours:
+            # Not one that this process was given, and each worker has it already,
+            # by its address.
+            raise ListenRefused(
+                errno.EINVAL, f"descriptor {request.descriptor} is the primary's own"
+            )
         allowed, limit = self._settings.mayListen, self._settings.limit
         if allowed is not None and not any(p.allows(request) for p in allowed):
             refusal = ListenRefused(

@@ -11,7 +11,8 @@ import resource
 import socket
 import stat
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from twisted.internet import abstract, tcp, unix
@@ -488,7 +489,8 @@ class PortOpener:
                 bound.setblocking(False)
                 if request.ipv6Only and family == socket.AF_INET6:
                     bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                bound.bind(address)
+                with _creating(request.mode):
+                    bound.bind(address)
                 port.boundTo(request.path)
                 if _isPath(request.path):
                     os.chmod(request.path, request.mode)
@@ -514,15 +516,27 @@ def _adopted(request: ListenRequest) -> socket.socket:
     except OSError as e:
         os.close(duplicate)
         raise _refusal(e) from e
+    kind = socket.SOCK_STREAM if request.kind.isStream else socket.SOCK_DGRAM
     isPath = adopted.family == socket.AF_UNIX
-    isStream = adopted.type == socket.SOCK_STREAM
-    if (isPath, isStream) != (request.kind.isPath, request.kind.isStream):
+    if (isPath, adopted.type) != (request.kind.isPath, kind) or _hasPeer(adopted):
         adopted.close()
         raise ListenRefused(
             errno.EINVAL, f"descriptor {request.descriptor} is another kind of socket"
         )
     adopted.setblocking(False)
     return adopted
+
+
+def _hasPeer(connected: _Socket) -> bool:
+    """
+    Whether a socket is one end of a connection: a client's, or this process's
+    own with another, which is nobody else's to read.
+    """
+    try:
+        connected.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _firstReserved() -> int:
@@ -558,6 +572,18 @@ def _refusal(error: object) -> ListenRefused:
         return ListenRefused(errno.EINVAL, str(error))
     # A lock file that somebody else holds: Twisted says so in words only.
     return ListenRefused(errno.EADDRINUSE, str(error))
+
+
+@contextmanager
+def _creating(mode: int) -> Iterator[None]:
+    """
+    Have what is created meanwhile no other permissions, not even for a moment.
+    """
+    before = os.umask(0o777 & ~mode)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _isPath(name: bytes) -> bool:

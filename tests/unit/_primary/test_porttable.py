@@ -270,6 +270,24 @@ class AllowedTests(TableCase):
         self.assertEqual(len(self.opener.ports), 1)
 
 
+class MisleadingTests(TableCase):
+    """
+    Requests that may mean something else.
+    """
+
+    def test_refused(self) -> None:
+        """
+        They are refused before anybody looks at them.
+        """
+        for request in (
+            evolve(TCP, interface="localhost"),
+            evolve(PATH, path=b"/run/x\0y"),
+            evolve(PATH, path=b"x"),
+        ):
+            self.assertRefused(errno.EINVAL, self.first, request)
+        self.assertEqual(self.opener.ports, [])
+
+
 class PortLimitTests(TableCase):
     """
     A table with few ports.
@@ -572,6 +590,17 @@ class DescriptorTests(TableCase):
         self.assertRefused(errno.EADDRINUSE, self.first, self.THREE)
         other = self.table.lend(self.first, evolve(self.THREE, descriptor=4))
         self.assertIsNot(self.portOf(other), self.portOf(first))
+
+    def test_own(self) -> None:
+        """
+        A port that the primary has opened itself is asked for by its address.
+        """
+        loan = self.table.lend(self.first, TCP)
+        self.assertRefused(
+            errno.EINVAL,
+            self.second,
+            ListenRequest(kind=PortKind.TCP, descriptor=loan.descriptor),
+        )
 
     def test_notByIndex(self) -> None:
         """

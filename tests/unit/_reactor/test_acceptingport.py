@@ -439,6 +439,27 @@ class AdoptedTests(PortCase):
             self.assertEqual(caught.exception.errno, number)
         self.assertEqual(openDescriptors(), before)
 
+    def test_connected(self) -> None:
+        """
+        One end of a connection is no port, whatever kind of socket it is: a
+        client's, or a channel between this process and another.
+        """
+        with socket.create_server((LOOPBACK, 0)) as server:
+            client = socket.create_connection(server.getsockname())
+            accepted, _ = server.accept()
+        ends = [client, accepted]
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            ends += socket.socketpair(type=kind)
+        udp = self.given(socket.AF_INET, socket.SOCK_DGRAM, (LOOPBACK, 0))
+        udp.connect((LOOPBACK, 9))
+        for end in [*ends, udp]:
+            self.addCleanup(end.close)
+            for portKind in PortKind:
+                request = ListenRequest(kind=portKind, descriptor=end.fileno())
+                with self.assertRaises(ListenRefused) as caught:
+                    self.opener.openToShare(request)
+                self.assertEqual(caught.exception.errno, errno.EINVAL)
+
     def test_ipv6Only(self) -> None:
         """
         IPv4's port of the same number is left to others.
@@ -807,6 +828,24 @@ class UNIXTests(PortCase):
             self.assertEqual(port.boundAddress, os.fsdecode(self.path))
             port.close()
             self.assertFalse(os.path.exists(self.path))
+
+    def test_modeFromTheBeginning(self) -> None:
+        """
+        There is no moment at which a datagram socket's path has more permissions
+        than were asked for.
+        """
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        changed: list[bytes] = []
+
+        def chmod(path: bytes, mode: int) -> None:
+            changed.append(path)
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+
+        self.patch(os, "chmod", chmod)
+        self.share(self.unixRequest(kind=PortKind.UNIX_DATAGRAM, mode=0o600))
+        self.assertEqual(changed, [self.path])
+        self.assertEqual(os.umask(0), 0)
 
     def test_removedBySomebody(self) -> None:
         """
