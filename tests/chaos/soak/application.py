@@ -38,6 +38,8 @@ LATE = 0.03
 Seconds by which some answers come late.
 """
 
+WORKER: Any = cluster.worker
+
 
 class MarkingSocket:
     """
@@ -78,7 +80,7 @@ class Answering(protocol.Protocol):
         self._number = numberOf(peer.host, peer.port)
         if self._number is not None:
             number, ledger = self._number, self.factory.ledger
-            ledger.made(number, cluster.worker.id)
+            ledger.made(number, WORKER.id)
             transport.socket = MarkingSocket(
                 transport.socket, lambda: ledger.read(number)
             )
@@ -106,7 +108,7 @@ class Answering(protocol.Protocol):
             if number != self._number:
                 self.factory.ledger.mixed(self._number)
             self.factory.ledger.replied(self._number)
-        self.transport.write(b"%d %d\n" % (number, cluster.worker.id))
+        self.transport.write(b"%d %d\n" % (number, WORKER.id))
         self.transport.loseConnection()
 
 
@@ -119,7 +121,7 @@ class Service(protocol.ServerFactory):
         in order.
     """
 
-    protocol = Answering
+    protocol: Any = Answering
     noisy = False
 
     def __init__(self, reactor: Any, port: int, ledger: TakenLedger) -> None:
@@ -202,7 +204,7 @@ class Service(protocol.ServerFactory):
         """
         await defer.gatherResults(
             [
-                cluster.worker.send({"number": number, "padding": "x" * size})
+                WORKER.send({"number": number, "padding": "x" * size})
                 for number in range(count)
             ]
         )
@@ -216,8 +218,8 @@ def main() -> None:
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
     service = Service(reactor, int(sys.argv[1]), TakenLedger(Path(sys.argv[2])))
-    cluster.worker.answer(service.asked)
-    cluster.worker.on("message", service.received)
+    WORKER.answer(service.asked)
+    WORKER.on("message", service.received)
     running: Any = reactor
     running.run()
 

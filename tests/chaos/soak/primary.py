@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve
 from twisted.internet import defer, task
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineOnlyReceiver
@@ -181,16 +180,15 @@ def _shown(failure: Failure) -> str:
     """
     while isinstance(failure.value, defer.FirstError):
         failure = failure.value.subFailure
-    return f"{failure.type.__name__}: {failure.getErrorMessage()}"
+    return f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
 
 
 def main(reactor: Any, workers: str, port: str, taken: str, *options: str) -> Any:
     """
     Run until standard input ends.
     """
-    handoff = HandoffSettings(queueLimit=QUEUE_LIMIT)
-    if "insured" in options:
-        handoff = evolve(handoff, insured=True)
+    settings: dict[str, Any] = dict.fromkeys(options, True)
+    handoff = HandoffSettings(queueLimit=QUEUE_LIMIT, **settings)
     cluster = Cluster(
         reactor,
         handoff=handoff,

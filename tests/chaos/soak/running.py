@@ -53,6 +53,7 @@ class Soak:
     @ivar _next: The number of the next connection.
     @ivar _finished: How many have ended, without those of C{_client}.
     @ivar _client: The process of the load; C{None} before there is one.
+    @ivar _until: When it has lasted long enough; set after the warm-up.
     @ivar _peak: The most memory that the primary was seen to have.
     """
 
@@ -77,7 +78,7 @@ class Soak:
         self._finished = 0
         self._client: Client | None = None
         self._peak = 0
-        self._until = time.monotonic() + options.minutes * 60
+        self._until = 0.0
         self.course = Course(reactor, options.workers)
         self._primary = self.course.primary = Primary(log, self.course.happened)
 
@@ -133,6 +134,7 @@ class Soak:
         faults = plan(self._options.seed, self._options.kinds)
         await self._underLoad(islice(faults, WARM_UP), lambda: False)
         start = await self._quiet()
+        self._until = time.monotonic() + self._options.minutes * 60
         await self._underLoad(faults, self._isEnough)
         end = await self._quiet()
         deadline = time.monotonic() + PATIENCE
@@ -174,11 +176,11 @@ class Soak:
         """
         Whether the run may end.
         """
-        options = self._options
+        wanted: tuple[int, int] = self._options.connections, self._options.kills
         return (
             time.monotonic() > self._until
-            and self._count() >= options.connections
-            and self.course.kills >= options.kills
+            and self._count() >= wanted[0]
+            and self.course.kills >= wanted[1]
         )
 
     async def _quiet(self) -> Reading:

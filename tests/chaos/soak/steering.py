@@ -32,10 +32,12 @@ class _Lines(ProcessProtocol):
     A process that speaks in lines.
     """
 
+    transport: Any
+
     def __init__(self, log: BinaryIO) -> None:
         self._log = log
         self._buffer = b""
-        self.ended: Deferred[BaseException] = Deferred()
+        self.ended: Deferred[BaseException | None] = Deferred()
 
     def start(self, reactor: Any, command: Sequence[str]) -> None:
         """
@@ -72,7 +74,7 @@ class _Lines(ProcessProtocol):
         """
         raise NotImplementedError
 
-    def finish(self) -> Deferred[BaseException]:
+    def finish(self) -> Deferred[BaseException | None]:
         """
         End its standard input.
 

@@ -28,11 +28,14 @@ function primary() {
   }
   const orders = {
     roll({ id, worker }) {
-      fork().once('listening', () => {
+      const failed = () => tell({ id, error: 'it ended' });
+      const successor = fork().once('exit', failed);
+      successor.once('listening', () => {
+        successor.removeListener('exit', failed);
         const old = cluster.workers[worker];
         if (old) old.disconnect();
         tell({ id, result: null });
-      }).once('exit', () => tell({ id, error: 'it ended' }));
+      });
     },
     collect({ id }) { tell({ id, result: null }); },
     stop({ id }) {

@@ -1,0 +1,3 @@
+"""
+Tests of what decides whether a run with faults went well.
+"""
