@@ -21,6 +21,11 @@ from tests.chaos.soak.plan import NODES, Kind
 from tests.chaos.soak.report import shown
 from tests.chaos.soak.running import Soak
 
+SHOWN = 5
+"""
+How many of the things that went wrong are shown.
+"""
+
 
 def parsed(arguments: Sequence[str]) -> Namespace:
     """
@@ -85,7 +90,7 @@ async def run(reactor: Any, options: Namespace) -> None:
             print(f"failed: {e}; see {folder}")
             raise SystemExit(1) from None
     print(shown(table))
-    print(*soak.course.unexplained, sep="\n")
+    print(*soak.course.errors[:SHOWN], *soak.course.unexplained[:SHOWN], sep="\n")
     if any(row.isBad for row in table):
         print(f"see {folder}; again with --seed {options.seed}")
         raise SystemExit(1)

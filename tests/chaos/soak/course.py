@@ -69,6 +69,7 @@ class Course:
     @ivar done: How often each fault was carried out.
     @ivar kills: How many workers were killed.
     @ivar messagesLost: How many messages did not arrive, or not in order.
+    @ivar errors: What the primary could not do.
     @ivar unexplained: What happened though nobody did anything for it.
     """
 
@@ -87,6 +88,7 @@ class Course:
         self.done: Counter[Kind] = Counter()
         self.kills = 0
         self.messagesLost = 0
+        self.errors: list[str] = []
         self.unexplained: list[str] = []
 
     def __str__(self) -> str:
@@ -103,6 +105,8 @@ class Course:
             self._workers[number] = _Worker(number, fact["pid"])
         elif fact["event"] == "listening":
             self._workers[number].listening = True
+        elif fact["event"] == "error":
+            self.errors.append(f"worker {number}: {fact['error']}")
         else:
             del self._workers[number]
             inOrder = number in self._left and fact["code"] == 0

@@ -55,6 +55,7 @@ class Soaked:
         cluster.on("fork", self._forked)
         cluster.on("listening", self._listening)
         cluster.on("exit", self._exited)
+        cluster.on("error", self._failed)
         cluster.on("message", self._received)
 
     def fill(self) -> None:
@@ -81,6 +82,9 @@ class Soaked:
         )
         if self._wanted:
             self.fill()
+
+    def _failed(self, worker: Any, error: Exception) -> None:
+        self._tell({"event": "error", "worker": worker.id, "error": str(error)})
 
     def _received(self, worker: Any, message: Any, along: object) -> None:
         counts = self._counts.setdefault(worker.id, [0, 0])

@@ -107,6 +107,7 @@ def _wrong(verdict: Verdict, course: Course, primary: Primary) -> list[Row]:
         ("cut unread though insured", verdict.uninsured),
         ("failed otherwise", verdict.failed),
         ("messages lost", course.messagesLost),
+        ("errors of the primary", len(course.errors)),
         ("faults of workers that nobody made", len(course.unexplained)),
         ("processes left in the end", primary.left),
     ]

@@ -18,6 +18,9 @@ function primary() {
   function fork() {
     const worker = cluster.fork();
     tell({ event: 'fork', worker: worker.id, pid: worker.process.pid });
+    // Without this an order to a worker that was just killed ends the primary.
+    worker.on('error', (error) =>
+      tell({ event: 'error', worker: worker.id, error: String(error) }));
     return worker;
   }
   function fill() {

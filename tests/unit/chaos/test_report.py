@@ -60,6 +60,13 @@ class RowsTests(SynchronousTestCase):
         self.course.messagesLost = 1
         self.assertEqual(self.bad(), ["messages lost"])
 
+    def test_errors(self) -> None:
+        """
+        So does an error of the primary.
+        """
+        self.course.errors.append("EPIPE")
+        self.assertEqual(self.bad(), ["errors of the primary"])
+
     def test_unexplained(self) -> None:
         """
         So does what nobody did.
