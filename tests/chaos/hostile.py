@@ -382,7 +382,16 @@ class Speech:
             else:
                 pairs, count = self.command()
                 sound.append([Piece(encode(pairs), count)])
-        return sound, [self.broken() for _ in range(size // 2)]
+        broken = [self.broken() for _ in range(size // 2)]
+        endless = [(b"%d" % number, bytes(65535)) for number in range(17)]
+        return sound, [*broken, Piece(encode(endless))]
+
+    def flood(self) -> list[Piece]:
+        """
+        More than the window has room for, if nobody receives it.
+        """
+        lane = self.random.choice((Messages, Questions)).commandName
+        return [self._lane(lane, [60_000], bytes(60_000))] * 12
 
 
 def stream(
@@ -398,6 +407,8 @@ def stream(
     if random.random() < 0.5:
         for _ in range(random.choice((1, 1, 3))):
             pieces.insert(random.randrange(len(pieces)), random.choice(broken))
+    if random.random() < 0.005:
+        pieces[len(pieces) // 2 : 0] = speech.flood()
     if random.random() < 0.25:
         pieces = speech.garbled(pieces)
     return pieces
