@@ -19,6 +19,12 @@ from twisted_cluster.permissions import PortPattern
 _T = TypeVar("_T")
 
 
+POLICY_VARIABLE = "TWISTED_CLUSTER_SCHED_POLICY"
+"""
+The environment variable that names the scheduling policy where nobody else does.
+"""
+
+
 class SchedulingPolicy(Enum):
     """
     Who accepts the connections of a port that several workers listen on.
@@ -29,6 +35,35 @@ class SchedulingPolicy(Enum):
 
     NONE = "none"
     """The workers accept on a shared port; the kernel chooses."""
+
+    @classmethod
+    def named(cls, name: object) -> SchedulingPolicy:
+        """
+        The policy of a name; a policy is its own.
+
+        @raise ConfigurationError: if there is none.
+        """
+        try:
+            return cls(name)
+        except ValueError:
+            names = " or ".join(policy.value for policy in cls)
+            raise ConfigurationError(
+                f"there is no scheduling policy {name!r}: give {names}"
+            ) from None
+
+    @classmethod
+    def fromEnvironment(cls, environment: Mapping[str, str]) -> SchedulingPolicy:
+        """
+        The policy that the environment names, or L{RR}.
+
+        @raise ConfigurationError: if it names none that there is.
+        """
+        try:
+            return cls.named(environment.get(POLICY_VARIABLE) or cls.RR)
+        except ConfigurationError as problem:
+            raise ConfigurationError(
+                f"the environment variable {POLICY_VARIABLE}: {problem}"
+            ) from None
 
 
 def _atLeastTheMinimum(
@@ -193,7 +228,15 @@ def _knownStreams(
     if value is None:
         return
     for stream in value:
-        known = isinstance(stream, int) or stream in ("pipe", "inherit", "ignore")
+        if stream == "ipc":
+            raise ConfigurationError(
+                "stdio has 'ipc', as Node wants it: leave it out, the channels to a "
+                "worker come by themselves, behind all of stdio"
+            )
+        if isinstance(stream, int):
+            known = stream >= 0
+        else:
+            known = stream in ("pipe", "inherit", "ignore")
         if not known:
             raise ConfigurationError(
                 f"stdio has {stream!r}, but knows only 'pipe', 'inherit', 'ignore' and "
@@ -204,6 +247,68 @@ def _knownStreams(
             "stdio has to say what becomes of standard input, output and error, so "
             f"{list(value)!r} is too short"
         )
+
+
+def _identity(
+    instance: object, attribute: Attribute[int | None], value: int | None
+) -> None:
+    """
+    The number of a user or a group.
+    """
+    if value is None:
+        return
+    if type(value) is not int or value < 0:
+        module = {"uid": "pwd.getpwnam", "gid": "grp.getgrnam"}[attribute.name]
+        raise ConfigurationError(
+            f"{attribute.name} has to be a number, not {value!r}; {module} finds the "
+            "number of a name"
+        )
+
+
+def _trueOrFalse(instance: object, attribute: Attribute[bool], value: bool) -> None:
+    """
+    A word such as C{"false"} would be true.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(
+            f"{attribute.name} has to be True or False, not {value!r}"
+        )
+
+
+def environmentVariables(given: Mapping[str, object]) -> dict[str, str | None]:
+    """
+    @param given: Variables of a worker's environment.  As in Node numbers become
+        strings, and what is C{None} is not to be there.
+
+    @raise ConfigurationError: if no environment can contain them.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"an environment is a dictionary, not {given!r}")
+    return {_name(name): _value(name, value) for name, value in given.items()}
+
+
+def _name(name: object) -> str:
+    """
+    The name of an environment variable.
+    """
+    if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+        raise ConfigurationError(f"{name!r} is no name for an environment variable")
+    return name
+
+
+def _value(name: str, value: object) -> str | None:
+    """
+    The value of an environment variable.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if value is None or (isinstance(value, str) and "\0" not in value):
+        return value
+    raise ConfigurationError(
+        f"the environment variable {name} has to be a string or a number, not {value!r}"
+    )
 
 
 def _strings(value: Iterable[str]) -> tuple[str, ...]:
@@ -243,7 +348,8 @@ class PrimarySettings:
     """
     How a program's workers are started, as Node's C{cluster.settings} has it.
 
-    @ivar exec: The script that a worker runs, or C{"-m package.module"}.
+    @ivar exec: The script that a worker runs, or C{"-m package.module"}.  A
+        relative path is relative to C{cwd}.
     @ivar args: Its arguments.
     @ivar execArgv: The interpreter's own options.
     @ivar cwd: The directory to start in; C{None} is the primary's.
@@ -264,12 +370,12 @@ class PrimarySettings:
     args: tuple[str, ...] = field(default=(), converter=_strings)
     execArgv: tuple[str, ...] = field(default=(), converter=_strings)
     cwd: str | None = field(default=None, converter=optional(_path))
-    silent: bool = False
+    silent: bool = field(default=False, validator=_trueOrFalse)
     stdio: tuple[str | int, ...] | None = field(
         default=None, converter=optional(_words), validator=_knownStreams
     )
-    uid: int | None = None
-    gid: int | None = None
+    uid: int | None = field(default=None, validator=_identity)
+    gid: int | None = field(default=None, validator=_identity)
     serialization: str = field(default="json", validator=_knownSerialization)
 
     def changed(self, changes: Mapping[str, Any]) -> PrimarySettings:

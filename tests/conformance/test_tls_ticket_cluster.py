@@ -25,9 +25,11 @@ from tests.conformance.programs import (
 from tests.integration.certificates import writeCertificate
 
 FAILING = (
-    "The keys of session tickets cannot be set with pyOpenSSL, so that only the "
-    "worker that began a session can resume it. What is asserted is that offering it "
-    "to another one does no harm."
+    "Node's workers share the keys of session tickets. Here only the worker that "
+    "began a session can resume it: neither pyOpenSSL nor the bindings below it can "
+    "set those keys, or keep sessions elsewhere, and the OpenSSL that they contain "
+    "cannot be called in another way. What is asserted is that offering a session "
+    "to another worker does no harm."
 )
 
 CONNECTS = 16

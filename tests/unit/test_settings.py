@@ -15,6 +15,7 @@ from twisted.runner.procmon import ProcessMonitor
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.permissions import PortPattern
 from twisted_cluster.settings import (
+    POLICY_VARIABLE,
     ClusterSettings,
     HandoffSettings,
     PortSettings,
@@ -22,6 +23,7 @@ from twisted_cluster.settings import (
     SchedulingPolicy,
     SupervisionSettings,
     WorkerProgram,
+    environmentVariables,
 )
 
 PROGRAM = WorkerProgram(arguments=("-m", "x"), environment={})
@@ -269,7 +271,8 @@ class PrimarySettingsTests(TestCase):
         A stream that is nothing known, or one that is missing, is a mistake,
         and so is a single word for all.
         """
-        self.assertMistake("stdio has 'ipc'", stdio=["pipe", "pipe", "pipe", "ipc"])
+        self.assertMistake("leave it out", stdio=["pipe", "pipe", "pipe", "ipc"])
+        self.assertMistake("stdio has -1", stdio=["pipe", "pipe", -1])
         self.assertMistake("stdio has None", stdio=[None, "pipe", "pipe"])
         self.assertMistake(r"\['pipe', 'pipe'\] is too short", stdio=("pipe", "pipe"))
         self.assertMistake(r"\[\] is too short", stdio=[])
@@ -303,3 +306,83 @@ class PrimarySettingsTests(TestCase):
             "no serialization 'pickle'; there are json and advanced",
             serialization="pickle",
         )
+
+    def test_wrongIdentity(self) -> None:
+        """
+        A user or a group is a number; a name is not, nor is anything else.
+        """
+        self.assertMistake("uid .* 'www'; pwd.getpwnam finds", uid="www")
+        self.assertMistake("gid .* 'www'; grp.getgrnam finds", gid="www")
+        self.assertMistake("uid has to be a number, not -1", uid=-1)
+        self.assertMistake("uid has to be a number, not True", uid=True)
+
+    def test_wrongSilent(self) -> None:
+        """
+        Whether something is so cannot be said in words.
+        """
+        self.assertMistake("silent has to be True or False, not 'no'", silent="no")
+        self.assertMistake("silent has to be True or False, not None", silent=None)
+
+
+class PolicyTests(TestCase):
+    """
+    Tests of L{SchedulingPolicy}.
+    """
+
+    def test_named(self) -> None:
+        """
+        A policy is known by its name; a policy is its own.
+        """
+        self.assertIs(SchedulingPolicy.named("none"), SchedulingPolicy.NONE)
+        self.assertIs(SchedulingPolicy.named(SchedulingPolicy.RR), SchedulingPolicy.RR)
+        wrong: object
+        for wrong in ("fair", None, 1, []):
+            with self.assertRaisesRegex(ConfigurationError, "give rr or none"):
+                SchedulingPolicy.named(wrong)
+
+    def test_environment(self) -> None:
+        """
+        The environment names one of two, or nothing.
+        """
+        for value, policy in (
+            ({}, SchedulingPolicy.RR),
+            ({POLICY_VARIABLE: ""}, SchedulingPolicy.RR),
+            ({POLICY_VARIABLE: "rr"}, SchedulingPolicy.RR),
+            ({POLICY_VARIABLE: "none"}, SchedulingPolicy.NONE),
+        ):
+            self.assertIs(SchedulingPolicy.fromEnvironment(value), policy)
+        with self.assertRaisesRegex(
+            ConfigurationError, f"{POLICY_VARIABLE}: .*'fair': give rr or none"
+        ):
+            SchedulingPolicy.fromEnvironment({POLICY_VARIABLE: "fair"})
+
+
+class EnvironmentTests(TestCase):
+    """
+    Tests of L{environmentVariables}.
+    """
+
+    def test_values(self) -> None:
+        """
+        Numbers and paths become strings; what is C{None} stays so.
+        """
+        self.assertEqual(
+            environmentVariables(
+                {"A": "x", "B": 5, "C": 1.5, "D": Path("/srv"), "E": None, "F": ""}
+            ),
+            {"A": "x", "B": "5", "C": "1.5", "D": "/srv", "E": None, "F": ""},
+        )
+
+    def test_mistakes(self) -> None:
+        """
+        What no environment can contain is refused, by its name.
+        """
+        wrong: Any
+        for wrong in (True, b"x", ["x"], "x\0"):
+            with self.assertRaisesRegex(ConfigurationError, "variable WORKER has"):
+                environmentVariables({"WORKER": wrong})
+        for wrong in ("", "A=B", "A\0", b"A", 5):
+            with self.assertRaisesRegex(ConfigurationError, "is no name"):
+                environmentVariables({wrong: "x"})
+        with self.assertRaisesRegex(ConfigurationError, "not 'A=5'"):
+            environmentVariables("A=5")  # type: ignore[arg-type]

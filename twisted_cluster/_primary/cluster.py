@@ -43,7 +43,7 @@ class Surroundings(Protocol):
         """
 
     def program(
-        self, settings: PrimarySettings, environment: Mapping[str, str]
+        self, settings: PrimarySettings, environment: Mapping[str, object]
     ) -> WorkerProgram:
         """
         What a worker runs with these settings.
@@ -116,10 +116,7 @@ class Cluster(Emitter):
                 "the scheduling policy cannot be changed any more: set it before the "
                 "first setupPrimary() or fork()"
             )
-        try:
-            self._policy = SchedulingPolicy(policy)
-        except ValueError:
-            raise ConfigurationError(f"{policy!r} is no scheduling policy") from None
+        self._policy = SchedulingPolicy.named(policy)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -154,11 +151,12 @@ class Cluster(Emitter):
 
     # -- workers
 
-    def fork(self, environment: Mapping[str, str] | None = None) -> Worker:
+    def fork(self, environment: Mapping[str, object] | None = None) -> Worker:
         """
         Start a worker.
 
-        @param environment: Variables that it has beside this process's.
+        @param environment: Variables that it has beside this process's, or in
+            their place; numbers become strings, and what is C{None} it has not.
 
         @return: The worker.  A process that cannot be started is told by its
             events: C{error}, C{disconnect}, C{exit}.

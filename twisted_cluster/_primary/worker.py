@@ -127,7 +127,7 @@ class Worker(Emitter):
     """
     One worker.
 
-    Its events, for L{on} and L{once}:
+    Its events, for C{on} and C{once}:
 
       - C{online()}: its process has come up; its program is not loaded yet.
       - C{listening(address)}: it listens; a L{ListeningAddress}.

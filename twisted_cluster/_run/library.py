@@ -31,6 +31,7 @@ from twisted_cluster.settings import (
     SchedulingPolicy,
     SupervisionSettings,
     WorkerProgram,
+    environmentVariables,
 )
 
 
@@ -61,6 +62,7 @@ class _ThisProcess:
             # Absolute, as sys.argv[0] need not be: the program may change its
             # directory before it forks.
             program = getattr(main, "__file__", None) or sys.argv[0]
+            program = program and os.path.abspath(program)
         else:
             program = "-m " + spec.name.removesuffix(".__main__")
         return PrimarySettings(
@@ -68,7 +70,7 @@ class _ThisProcess:
         )
 
     def program(
-        self, settings: PrimarySettings, environment: Mapping[str, str]
+        self, settings: PrimarySettings, environment: Mapping[str, object]
     ) -> WorkerProgram:
         """
         The command that a worker runs.
@@ -78,7 +80,8 @@ class _ThisProcess:
             kind, program = ProgramKind.MODULE, settings.exec[3:].strip()
         else:
             kind = ProgramKind.SCRIPT
-            program = os.path.abspath(settings.exec)
+            # As in Node, it is the worker that looks for it.
+            program = os.path.abspath(os.path.join(settings.cwd or "", settings.exec))
         if not settings.exec:
             raise ConfigurationError(
                 "there is no program to run again: name one with setupPrimary(exec=...)"
@@ -86,10 +89,13 @@ class _ThisProcess:
         orders = WorkerOrders(
             kind=kind, program=(program, *settings.args), orphanTime=self._orphanTime
         )
+        given = {**os.environ, **environmentVariables(environment)}
         return WorkerProgram(
             arguments=orders.toArguments(settings.execArgv),
             environment=workerEnvironment(
-                {**os.environ, **environment}, sys.path, directory
+                {name: value for name, value in given.items() if value is not None},
+                sys.path,
+                directory,
             ),
             cwd=settings.cwd,
             uid=settings.uid,
@@ -161,7 +167,7 @@ class Cluster(_Cluster):
         supervision = supervision or SupervisionSettings()
         self._killTime = supervision.killTime
         if schedulingPolicy is None:
-            schedulingPolicy = policyFromEnvironment(os.environ)
+            schedulingPolicy = SchedulingPolicy.fromEnvironment(os.environ)
         super().__init__(
             _ThisProcess(
                 reactor,
@@ -170,13 +176,13 @@ class Cluster(_Cluster):
                 supervision.orphanTime,
             ),
             self._reactor,
-            SchedulingPolicy(schedulingPolicy),
+            SchedulingPolicy.named(schedulingPolicy),
         )
         if settings:
             self.setupPrimary(**settings)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._reactorStops)
 
-    def fork(self, environment: Mapping[str, str] | None = None) -> Worker:
+    def fork(self, environment: Mapping[str, object] | None = None) -> Worker:
         """
         Start a worker; see L{twisted_cluster._primary.cluster.Cluster.fork}.
 
@@ -211,18 +217,3 @@ class Cluster(_Cluster):
         """
         for worker in workers:
             worker.kill("SIGKILL")
-
-
-def policyFromEnvironment(environment: Mapping[str, str]) -> SchedulingPolicy:
-    """
-    The policy that C{TWISTED_CLUSTER_SCHED_POLICY} names.
-
-    @raise ConfigurationError: if it names none.
-    """
-    name = environment.get("TWISTED_CLUSTER_SCHED_POLICY") or "rr"
-    try:
-        return SchedulingPolicy(name)
-    except ValueError:
-        raise ConfigurationError(
-            f"TWISTED_CLUSTER_SCHED_POLICY is {name!r}, but knows only 'rr' and 'none'"
-        ) from None

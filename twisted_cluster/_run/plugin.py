@@ -123,14 +123,6 @@ def _workers(text: str) -> int | str:
     return number
 
 
-def _policy(text: str) -> SchedulingPolicy:
-    try:
-        return SchedulingPolicy(text)
-    except ValueError:
-        names = " or ".join(policy.value for policy in SchedulingPolicy)
-        raise ValueError(f"give {names}: {text!r}") from None
-
-
 def _count(text: str) -> int:
     try:
         number = int(text)
@@ -233,7 +225,7 @@ class Options(UsageOptions):
                 "in turn. none: the workers, as the kernel will have it. "
                 "[default: the environment's TWISTED_CLUSTER_SCHED_POLICY, else rr]"
             ),
-            _reading("policy", _policy),
+            _reading("policy", SchedulingPolicy.named),
         ],
         [
             "uid",
@@ -403,26 +395,24 @@ class Options(UsageOptions):
     # -- defaults and the outer command's options
 
     def _takeDefaults(self) -> None:
-        self._takeDefault("workers", "WEB_CONCURRENCY", _workers, AUTO)
-        self._takeDefault("policy", "TWISTED_CLUSTER_SCHED_POLICY", _policy, "rr")
+        if self["workers"] is None:
+            self["workers"] = self._workersFromEnvironment()
+        if self["policy"] is None:
+            self["policy"] = SchedulingPolicy.fromEnvironment(self._environment)
         if self["workers"] == AUTO:
             count = countWorkers()
             self["workers"] = count.workers
             self.countedHow = count.reason
 
-    def _takeDefault(
-        self, name: str, variable: str, read: Callable[[str], object], otherwise: str
-    ) -> None:
+    def _workersFromEnvironment(self) -> int | str:
         """
-        Take an option that was not given from the environment.
+        How many workers there are to be if no option says it.
         """
-        if self[name] is not None:
-            return
         try:
-            self[name] = read(self._environment.get(variable) or otherwise)
+            return _workers(self._environment.get("WEB_CONCURRENCY") or AUTO)
         except ValueError as problem:
             raise UsageError(
-                f"the environment variable {variable}: {problem}"
+                f"the environment variable WEB_CONCURRENCY: {problem}"
             ) from problem
 
     def _outer(self, name: str) -> Any:

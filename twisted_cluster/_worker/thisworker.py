@@ -62,7 +62,7 @@ class ThisWorker(Emitter):
     """
     What the program of a worker can ask about itself, and do.
 
-    Its events, for L{on} and L{once}:
+    Its events, for C{on} and C{once}:
 
       - C{message(message, handle)}: the primary sent a message.  Messages that
         come before anybody observes this wait.

@@ -117,7 +117,7 @@ class MemorySurroundings:
         return PrimarySettings(exec="site.py", args=["--port=80"])
 
     def program(
-        self, settings: PrimarySettings, environment: Mapping[str, str]
+        self, settings: PrimarySettings, environment: Mapping[str, Any]
     ) -> WorkerProgram:
         """
         What is asked for, as it is.

@@ -198,7 +198,9 @@ class SetupTests(ClusterCase):
         """
         What is no policy is a mistake.
         """
-        with self.assertRaisesRegex(ConfigurationError, "'random' is no scheduling"):
+        with self.assertRaisesRegex(
+            ConfigurationError, "no scheduling policy 'random'"
+        ):
             self.cluster.schedulingPolicy = "random"  # type: ignore[assignment]
         self.assertIs(self.cluster.schedulingPolicy, SchedulingPolicy.RR)
 

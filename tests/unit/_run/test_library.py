@@ -15,7 +15,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_cluster._run import library
-from twisted_cluster._run.library import Cluster, policyFromEnvironment
+from twisted_cluster._run.library import Cluster
 from twisted_cluster._run.orders import CHILD_MODULE, ProgramKind, WorkerOrders
 from twisted_cluster.errors import ClusterStopping, ConfigurationError
 from twisted_cluster.settings import (
@@ -137,6 +137,33 @@ class ClusterTests(SynchronousTestCase):
         self.assertEqual(first.environment["WORKER"], "one")
         self.assertNotIn("WORKER", second.environment)
 
+    def test_environmentValues(self) -> None:
+        """
+        Numbers are variables, too; what is C{None} it has not, and what can be no
+        variable is refused before anything is started.
+        """
+        cluster = self.cluster()
+        cluster.fork({"WORKER": 5, "PATH": None})
+        environment = self.spawner.processes[-1].program.environment
+        self.assertEqual(environment["WORKER"], "5")
+        self.assertNotIn("PATH", environment)
+        self.assertRaises(ConfigurationError, cluster.fork, {"WORKER": ["x"]})
+        self.assertEqual(len(self.spawner.processes), 1)
+        self.assertEqual(len(cluster.workers), 1)
+
+    def test_directory(self) -> None:
+        """
+        A script is looked for where the worker starts, which may be relative to
+        where the primary is.
+        """
+        for cwd, path in (
+            ("/srv", "/srv/site.py"),
+            ("srv", os.path.abspath("srv/site.py")),
+        ):
+            program = self.program(cwd=cwd)
+            self.assertEqual(self.orders(program).program[0], path)
+            self.assertEqual(program.cwd, cwd)
+
     def main(self, **attributes: Any) -> PrimarySettings:
         """
         The settings of a process whose main module has these attributes.
@@ -155,6 +182,13 @@ class ClusterTests(SynchronousTestCase):
         settings = self.main(__file__="/srv/site.py", __spec__=None)
         self.assertEqual(settings.exec, "/srv/site.py")
         self.assertEqual(settings.args, ("a", "b"))
+
+    def test_itself(self) -> None:
+        """
+        Wherever workers start, it is this program that is meant.
+        """
+        settings = self.main(__spec__=None)
+        self.assertEqual(settings.exec, os.path.abspath("given.py"))
 
     def test_sameModule(self) -> None:
         """
@@ -200,22 +234,13 @@ class ClusterTests(SynchronousTestCase):
         said = Cluster(self.clock, schedulingPolicy="rr")
         self.assertIs(said.schedulingPolicy, SchedulingPolicy.RR)
 
-    def test_policyFromEnvironment(self) -> None:
+    def test_noPolicy(self) -> None:
         """
-        The environment names one of two, or nothing.
+        Neither may name one that there is not.
         """
-        name = "TWISTED_CLUSTER_SCHED_POLICY"
-        for value, policy in (
-            ({}, SchedulingPolicy.RR),
-            ({name: ""}, SchedulingPolicy.RR),
-            ({name: "rr"}, SchedulingPolicy.RR),
-            ({name: "none"}, SchedulingPolicy.NONE),
-        ):
-            self.assertIs(policyFromEnvironment(value), policy)
-        problem = self.assertRaises(
-            ConfigurationError, policyFromEnvironment, {name: "fair"}
-        )
-        self.assertIn("'fair'", str(problem))
+        self.assertRaises(ConfigurationError, self.cluster, schedulingPolicy="fair")
+        self.patch(os, "environ", {"TWISTED_CLUSTER_SCHED_POLICY": "fair"})
+        self.assertRaises(ConfigurationError, self.cluster)
 
     def test_stop(self) -> None:
         """
