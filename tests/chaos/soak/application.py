@@ -20,7 +20,7 @@ from twisted.internet import defer, protocol, task
 
 import twisted_cluster as cluster
 from tests.chaos.soak.ledgers import TakenLedger
-from tests.chaos.soak.numbering import numberOf
+from tests.chaos.soak.numbering import Manner, mannerOf, numberOf
 
 DESCRIPTORS = 300
 """
@@ -82,8 +82,11 @@ class Answering(protocol.Protocol):
             number, ledger = self._number, self.factory.ledger
             ledger.made(number, WORKER.id)
             transport.socket = MarkingSocket(
-                transport.socket, lambda: ledger.read(number)
+                transport.socket, lambda: ledger.touched(number)
             )
+            if mannerOf(number) is Manner.GREETED:
+                ledger.touched(number)
+                transport.write(b"hello %d\n" % WORKER.id)
         self.factory.happened("made")
 
     def dataReceived(self, data: bytes) -> None:
@@ -93,11 +96,11 @@ class Answering(protocol.Protocol):
         self._received += data
         if self._received.endswith(b"\n"):
             self.factory.happened("read")
-            number, _, manner = self._received[:-1].partition(b" ")
-            if manner:
-                self.factory.reactor.callLater(LATE, self._answer, int(number))
+            number = int(self._received)
+            if mannerOf(number) is Manner.SLOW:
+                self.factory.reactor.callLater(LATE, self._answer, number)
             else:
-                self._answer(int(number))
+                self._answer(number)
 
     def _answer(self, number: int) -> None:
         """

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import socket
 import struct
@@ -21,7 +22,7 @@ from collections import deque
 from pathlib import Path
 
 from tests.chaos.soak.ledgers import Outcome, OutcomeLedger
-from tests.chaos.soak.numbering import LIMIT, sourceOf
+from tests.chaos.soak.numbering import LIMIT, Manner, mannerOf, sourceOf
 
 DEADLINE = 30.0
 """
@@ -34,6 +35,7 @@ DELAY = 0.02
 Seconds by which some requests come late.
 """
 
+_ANSWER = re.compile(rb"(?:hello (\d+)\n)?(?:(\d+) (\d+)\n)?")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _ERRORS = {
     errno.ECONNREFUSED: Outcome.REFUSED,
@@ -68,10 +70,21 @@ class Load:
     """
 
     def __init__(
-        self, port: int, ledger: OutcomeLedger, first: int, concurrency: int
+        self,
+        port: int,
+        ledger: OutcomeLedger,
+        first: int,
+        concurrency: int,
+        output: int = 1,
     ) -> None:
+        """
+        @param first: The number of the first connection.
+        @param concurrency: How many to keep open.
+        @param output: The descriptor to tell on how far it is.
+        """
         self.finished = 0
         self._port = port
+        self._output = output
         self._ledger = ledger
         self._next = first
         self._concurrency = concurrency
@@ -104,11 +117,11 @@ class Load:
                 elif descriptor in self._open:
                     self._happened(self._open[descriptor], events)
             now = time.monotonic()
-            self._sendLate(now)
+            self._actLate(now)
             self._giveUpOn(now - DEADLINE)
             if now - told > 1 or (enough and not self._open):
                 told = now
-                os.write(1, b"%d %d\n" % (self.finished, self._next))
+                os.write(self._output, b"%d %d\n" % (self.finished, self._next))
 
     def _begin(self, number: int) -> None:
         """
@@ -128,16 +141,23 @@ class Load:
             return
         self._epoll.register(client.fileno(), select.EPOLLIN)
         self._begun.append(connection)
-        # What a number's connection does is the same in every run.
-        manner = (number * 2654435761 >> 8) % 100
-        connection.request = b"%d%s\n" % (number, b" slowly" if manner < 8 else b"")
-        if manner == 99:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self._end(connection, Outcome.GIVEN_UP)
-        elif manner >= 85:
+        connection.request = b"%d\n" % number
+        manner = mannerOf(number)
+        if manner is Manner.GIVEN_UP:
+            self._giveUp(connection)
+        elif manner in (Manner.LATE, Manner.GIVEN_UP_LATE):
             self._late.append(connection)
         else:
             self._send(connection)
+
+    def _giveUp(self, connection: _Connection) -> None:
+        """
+        Reset it.
+        """
+        connection.socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE
+        )
+        self._end(connection, Outcome.GIVEN_UP)
 
     def _send(self, connection: _Connection) -> None:
         """
@@ -154,14 +174,18 @@ class Load:
         else:
             connection.request = connection.request[sent:]
 
-    def _sendLate(self, now: float) -> None:
+    def _actLate(self, now: float) -> None:
         """
-        Send the requests that were held back.
+        Do what was put off.
         """
         while self._late and self._late[0].begunAt < now - DELAY:
             connection = self._late.popleft()
-            if connection.socket.fileno() in self._open:
+            if connection.socket.fileno() not in self._open:
+                continue
+            if mannerOf(connection.number) is Manner.LATE:
                 self._send(connection)
+            else:
+                self._giveUp(connection)
 
     def _giveUpOn(self, begunBefore: float) -> None:
         """
@@ -190,7 +214,7 @@ class Load:
         except OSError as e:
             self._end(connection, _ERRORS.get(e.errno or 0, Outcome.FAILED))
         else:
-            self._end(connection, *_read(connection))
+            self._end(connection, *read(connection.number, connection.received))
 
     def _end(self, connection: _Connection, outcome: Outcome, worker: int = 0) -> None:
         """
@@ -204,19 +228,20 @@ class Load:
         self.finished += 1
 
 
-def _read(connection: _Connection) -> tuple[Outcome, int]:
+def read(number: int, answer: bytes) -> tuple[Outcome, int]:
     """
-    What an answer says, and who gave it.
+    What an answer says that is at its end, and who gave it.
     """
-    start = b"%d " % connection.number
-    answer = connection.received
-    if answer.startswith(start) and answer.endswith(b"\n"):
-        rest = answer[len(start) : -1]
-        return (Outcome.ANSWERED, int(rest)) if rest.isdigit() else (Outcome.WRONG, 0)
-    if answer.startswith(start) or start.startswith(answer):
-        # As far as it goes it is right.
-        return Outcome.CLOSED, 0
-    return Outcome.WRONG, 0
+    found = _ANSWER.fullmatch(answer)
+    if found is None:
+        return Outcome.WRONG, 0
+    greeter, echoed, worker = found.groups()
+    greeted = mannerOf(number) is Manner.GREETED
+    if echoed is None:
+        # As far as it goes it may be right.
+        return (Outcome.CLOSED if greeted or not greeter else Outcome.WRONG), 0
+    right = int(echoed) == number and greeter == (worker if greeted else None)
+    return (Outcome.ANSWERED, int(worker)) if right else (Outcome.WRONG, 0)
 
 
 def main() -> None:

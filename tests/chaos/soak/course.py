@@ -213,7 +213,7 @@ class Course:
             return not worker.stopped
         if kind is Kind.EXHAUST:
             return not worker.exhausted
-        return kind is not Kind.FLOOD or not worker.flooded
+        return kind not in (Kind.FLOOD, Kind.FLOOD_KILL) or not worker.flooded
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         """
@@ -277,6 +277,15 @@ class Course:
         self.messagesLost += await self._order(worker, "flood") or 0
         worker.flooded = False
 
+    async def _floodAndKill(self, worker: _Worker, fault: Fault) -> None:
+        """
+        Kill it in the middle of a flood.
+        """
+        self._begin(self._flood(worker, fault))
+        await self._sleep(fault.seconds / 10)
+        if worker.id not in self.killedAt:
+            self._kill(worker)
+
     async def _exit(self, worker: _Worker, fault: Fault) -> None:
         """
         Have it end when it has the next connection.
@@ -305,5 +314,6 @@ _LASTING: dict[Kind, Callable[[Course, _Worker, Fault], Coroutine[Any, Any, None
     Kind.ROLL: Course._roll,
     Kind.EXHAUST: Course._exhaust,
     Kind.FLOOD: Course._flood,
+    Kind.FLOOD_KILL: Course._floodAndKill,
     Kind.EXIT: Course._exit,
 }

@@ -67,14 +67,14 @@ class Taken:
     What workers tell of a connection.
 
     @ivar made: How often an application was given it.
-    @ivar read: How often one began to read from it.
+    @ivar touched: How often one began to read from it, or to write to it.
     @ivar replied: How often it was answered.
     @ivar mixed: How often it carried the number of another.
     @ivar worker: Whose application was given it last.
     """
 
     made: int
-    read: int
+    touched: int
     replied: int
     mixed: int
     worker: int
@@ -130,9 +130,9 @@ class TakenLedger(_MappedFile):
         _WORKER.pack_into(self._map, start + 4, worker)
         self._map[start] += 1
 
-    def read(self, number: int) -> None:
+    def touched(self, number: int) -> None:
         """
-        It is about to be read from.
+        It is about to be read from, or written to.
         """
         self._map[number * self.size + 1] += 1
 

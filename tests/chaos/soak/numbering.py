@@ -1,11 +1,13 @@
 """
-The number of a connection, in its address.
+The number of a connection, in its address; and what it does, in its number.
 
 Every connection of a run has an address of its own in 127.0.0.0/8, so a worker
 knows its number as soon as it has it, before it has read a byte.
 """
 
 from __future__ import annotations
+
+from enum import Enum
 
 _FIRST_PORT = 20_000
 _PORTS = 40_000
@@ -35,3 +37,40 @@ def numberOf(host: str, port: int) -> int | None:
         return None
     _, _, high, low = host.split(".")
     return (int(high) * _HOSTS + int(low) - 1) * _PORTS + port - _FIRST_PORT
+
+
+class Manner(Enum):
+    """
+    What is special about a connection.
+    """
+
+    PROMPT = 0
+    """Nothing."""
+    SLOW = 1
+    """It is answered late."""
+    GREETED = 2
+    """The server speaks first."""
+    LATE = 3
+    """The client sends late."""
+    GIVEN_UP = 4
+    """The client gives up as soon as it is connected."""
+    GIVEN_UP_LATE = 5
+    """The client gives up a little later, and has not sent anything."""
+
+
+# Of a prime number, so that it has nothing to do with whose turn it is.
+_MANNERS = [
+    *[Manner.SLOW] * 8,
+    *[Manner.GREETED] * 15,
+    *[Manner.LATE] * 12,
+    Manner.GIVEN_UP,
+    Manner.GIVEN_UP_LATE,
+    *[Manner.PROMPT] * 64,
+]
+
+
+def mannerOf(number: int) -> Manner:
+    """
+    What a connection does; the same in every run.
+    """
+    return _MANNERS[number % len(_MANNERS)]

@@ -3,8 +3,8 @@ Decides of every connection whether what became of it may be.
 
 It may be answered, by the worker that had it.  It may be cut where a worker's
 application had it already and that worker was killed; not before the worker was
-killed; and, if the cluster is insured, not if nothing had been read.  Clients may
-give up.  Nothing else may be.
+killed; and, if the cluster is insured, not if nothing had been read or written.
+Clients may give up.  Nothing else may be.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Verdict:
 
     @ivar answered: Right.
     @ivar cut: In a worker that was killed and had taken them.
-    @ivar cutUnread: Of these, how many no worker had begun to read.
+    @ivar cutUntouched: Of these, from how many no worker had begun to read, nor to
+        write to them.
     @ivar givenUp: By their clients, on purpose.
     @ivar takenAgain: How many were given to more than one application, since the
         first was killed before it could say that it has them.
@@ -32,14 +33,14 @@ class Verdict:
     @ivar wrong: Answered with something else, or not by the worker that had them.
     @ivar refused: Not even accepted.
     @ivar withoutCause: Closed or reset, though no killed worker had taken them.
-    @ivar uninsured: Cut although nothing was read from them and the cluster is
+    @ivar uninsured: Cut although nothing was read or written and the cluster is
         insured.
     @ivar failed: Ended in a way that is not known here.
     """
 
     answered: int = 0
     cut: int = 0
-    cutUnread: int = 0
+    cutUntouched: int = 0
     givenUp: int = 0
     takenAgain: int = 0
     longest: float = 0.0
@@ -95,8 +96,8 @@ def judge(
         if told.outcome is Outcome.ANSWERED:
             verdict.longest = max(verdict.longest, told.endedAt - told.begunAt)
         name = _judgeOne(told, taken, killedAt, insured=insured)
-        if name == "cut" and not taken.read:
-            verdict.cutUnread += 1
+        if name == "cut" and not taken.touched:
+            verdict.cutUntouched += 1
         setattr(verdict, name, getattr(verdict, name) + 1)
     return verdict
 
@@ -119,7 +120,7 @@ def _judgeOne(
         killed = killedAt.get(taken.worker)
         if not taken.made or killed is None or told.endedAt < killed:
             return "withoutCause"
-        return "uninsured" if insured and not taken.read else "cut"
+        return "uninsured" if insured and not taken.touched else "cut"
     return _PLAIN[told.outcome]
 
 

@@ -30,18 +30,21 @@ class Kind(Enum):
     """Have it open descriptors until there are none left."""
     FLOOD = "flood"
     """Thousands of messages to it, and from it."""
+    FLOOD_KILL = "flood and kill"
+    """SIGKILL in the middle of a flood."""
     EXIT = "exit"
     """Have it end by itself, while it has connections."""
 
 
 WEIGHTS = {
-    Kind.KILL: 48,
+    Kind.KILL: 45,
     Kind.KILL_ALL: 1,
     Kind.STOP: 10,
     Kind.ROLL: 10,
     Kind.RELISTEN: 10,
     Kind.EXHAUST: 6,
-    Kind.FLOOD: 5,
+    Kind.FLOOD: 4,
+    Kind.FLOOD_KILL: 4,
     Kind.EXIT: 10,
 }
 """

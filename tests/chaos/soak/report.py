@@ -75,6 +75,7 @@ def _done(verdict: Verdict, course: Course) -> list[Row]:
         ("ports closed and opened again", course.done[Kind.RELISTEN]),
         ("exhaustions of descriptors", course.done[Kind.EXHAUST]),
         ("floods of messages", course.done[Kind.FLOOD]),
+        ("kills in a flood", course.done[Kind.FLOOD_KILL]),
         ("exits of their own", course.done[Kind.EXIT]),
     ]
     return [Row(name, str(count)) for name, count in counts]
@@ -88,7 +89,7 @@ def _became(verdict: Verdict) -> list[Row]:
         Row("answered", str(verdict.answered)),
         Row("given up by the client", str(verdict.givenUp)),
         Row("cut in a killed worker that had taken them", str(verdict.cut)),
-        Row("of these, not read yet", str(verdict.cutUnread)),
+        Row("of these, not read or written yet", str(verdict.cutUntouched)),
         Row("given to a second application", str(verdict.takenAgain)),
         Row("slowest answer, seconds", f"{verdict.longest:.1f}"),
     ]
@@ -104,7 +105,7 @@ def _wrong(verdict: Verdict, course: Course, primary: Primary) -> list[Row]:
         ("answered wrong", verdict.wrong),
         ("refused", verdict.refused),
         ("closed or reset without cause", verdict.withoutCause),
-        ("cut unread though insured", verdict.uninsured),
+        ("cut untouched though insured", verdict.uninsured),
         ("failed otherwise", verdict.failed),
         ("messages lost", course.messagesLost),
         ("errors of the primary", len(course.errors)),

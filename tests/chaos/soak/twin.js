@@ -80,23 +80,30 @@ function worker() {
     return (high * 250 + low - 1) * 40000 + socket.remotePort - 20000;
   }
 
+  const isSlow = (number) => number % 101 < 8;
+  const isGreeted = (number) => number % 101 >= 8 && number % 101 < 23;
+
   net.createServer((socket) => {
     const known = numberOf(socket);
     if (known !== undefined) fs.writeSync(ledger, id, 0, 4, known * 8 + 4);
     mark(known, 0);
+    if (known !== undefined && isGreeted(known)) {
+      mark(known, 1);
+      socket.write(`hello ${cluster.worker.id}\n`);
+    }
     let received = '';
     socket.on('error', () => {});
     socket.on('data', (data) => {
-      if (!received) mark(known, 1);
+      if (!received && !isGreeted(known)) mark(known, 1);
       received += data;
       if (!received.endsWith('\n')) return;
-      const [number, manner] = received.trimEnd().split(' ');
+      const number = Number(received);
       const answer = () => {
-        if (Number(number) !== known) mark(known, 3);
+        if (number !== known) mark(known, 3);
         mark(known, 2);
         socket.end(`${number} ${cluster.worker.id}\n`);
       };
-      if (manner) setTimeout(answer, 30);
+      if (isSlow(number)) setTimeout(answer, 30);
       else answer();
     });
   }).listen({ port: Number(port), host: '127.0.0.1', backlog: 1024 });

@@ -17,7 +17,7 @@ from tests.chaos.soak.ledgers import (
     TakenLedger,
     Told,
 )
-from tests.chaos.soak.numbering import LIMIT, numberOf, sourceOf
+from tests.chaos.soak.numbering import LIMIT, Manner, mannerOf, numberOf, sourceOf
 
 
 class LedgerTests(SynchronousTestCase):
@@ -34,7 +34,7 @@ class LedgerTests(SynchronousTestCase):
         self.addCleanup(reader.close)
         writer = TakenLedger(path)
         writer.made(1, 70_000)
-        writer.read(1)
+        writer.touched(1)
         writer.made(2, 5)
         writer.made(2, 6)
         writer.mixed(2)
@@ -86,3 +86,11 @@ class NumberingTests(SynchronousTestCase):
         """
         self.assertIsNone(numberOf("0.0.0.0", 0))
         self.assertIsNone(numberOf("127.0.0.1", 30_000))
+
+    def test_manners(self) -> None:
+        """
+        Every manner occurs, and to no number of workers always in one of them.
+        """
+        for workers in range(2, 9):
+            seen = {(mannerOf(number), number % workers) for number in range(1000)}
+            self.assertEqual(len(seen), len(Manner) * workers)

@@ -10,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.chaos.soak.ledgers import Outcome, Taken, Told
 from tests.chaos.soak.oracle import Verdict, judge
 
-NEVER = Taken(made=0, read=0, replied=0, mixed=0, worker=0)
-UNREAD = Taken(made=1, read=0, replied=0, mixed=0, worker=3)
-READ = Taken(made=1, read=1, replied=0, mixed=0, worker=3)
-SERVED = Taken(made=1, read=1, replied=1, mixed=0, worker=3)
-TWICE = Taken(made=2, read=1, replied=1, mixed=0, worker=4)
+NEVER = Taken(made=0, touched=0, replied=0, mixed=0, worker=0)
+UNTOUCHED = Taken(made=1, touched=0, replied=0, mixed=0, worker=3)
+TOUCHED = Taken(made=1, touched=1, replied=0, mixed=0, worker=3)
+SERVED = Taken(made=1, touched=1, replied=1, mixed=0, worker=3)
+TWICE = Taken(made=2, touched=1, replied=1, mixed=0, worker=4)
 
 KILLED = {3: 100.0}
 
@@ -100,14 +100,14 @@ class JudgeTests(SynchronousTestCase):
         """
         So is an answer that no worker knows of.
         """
-        self.assertForbidden((told(Outcome.ANSWERED, 3), READ), {}, wrong=1)
+        self.assertForbidden((told(Outcome.ANSWERED, 3), TOUCHED), {}, wrong=1)
         self.assertForbidden((told(Outcome.ANSWERED, 0), NEVER), {}, wrong=1)
 
     def test_mixedUp(self) -> None:
         """
         So is one of a worker that read another connection's number.
         """
-        mixed = Taken(made=1, read=1, replied=1, mixed=1, worker=3)
+        mixed = Taken(made=1, touched=1, replied=1, mixed=1, worker=3)
         self.assertForbidden((told(Outcome.ANSWERED, 3), mixed), {}, wrong=1)
 
     def test_wrong(self) -> None:
@@ -130,28 +130,28 @@ class JudgeTests(SynchronousTestCase):
         A connection that a killed worker had may be cut.
         """
         for outcome in (Outcome.CLOSED, Outcome.RESET):
-            self.assertAllowed((told(outcome), READ), KILLED, cut=1)
+            self.assertAllowed((told(outcome), TOUCHED), KILLED, cut=1)
 
-    def test_cutUnread(self) -> None:
+    def test_cutUntouched(self) -> None:
         """
-        Also one that the worker had not yet read; unless the cluster is insured.
+        Also one that the worker had not yet begun; unless the cluster is insured.
         """
-        connection = (told(Outcome.RESET), UNREAD)
-        self.assertAllowed(connection, KILLED, cut=1, cutUnread=1)
+        connection = (told(Outcome.RESET), UNTOUCHED)
+        self.assertAllowed(connection, KILLED, cut=1, cutUntouched=1)
         self.assertForbidden(connection, KILLED, insured=True, uninsured=1)
 
     def test_cutThoughInsured(self) -> None:
         """
-        What was read cannot be insured.
+        What was begun cannot be insured.
         """
-        self.assertAllowed((told(Outcome.CLOSED), READ), KILLED, insured=True, cut=1)
+        self.assertAllowed((told(Outcome.CLOSED), TOUCHED), KILLED, insured=True, cut=1)
 
     def test_cutByTheLiving(self) -> None:
         """
         A worker that was not killed must not cut its connections.
         """
         for outcome in (Outcome.CLOSED, Outcome.RESET):
-            self.assertForbidden((told(outcome), READ), {4: 1.0}, withoutCause=1)
+            self.assertForbidden((told(outcome), TOUCHED), {4: 1.0}, withoutCause=1)
 
     def test_cutUntaken(self) -> None:
         """
@@ -164,20 +164,20 @@ class JudgeTests(SynchronousTestCase):
         """
         Nor one whose worker was killed only later.
         """
-        connection = (told(Outcome.CLOSED, endedAt=99.0), READ)
+        connection = (told(Outcome.CLOSED, endedAt=99.0), TOUCHED)
         self.assertForbidden(connection, KILLED, withoutCause=1)
 
     def test_hung(self) -> None:
         """
         A connection must not hang, even in a killed worker.
         """
-        self.assertForbidden((told(Outcome.HUNG), READ), KILLED, hung=1)
+        self.assertForbidden((told(Outcome.HUNG), TOUCHED), KILLED, hung=1)
 
     def test_open(self) -> None:
         """
         One that is still open when the load is over hangs.
         """
-        self.assertForbidden((told(Outcome.OPEN), READ), KILLED, hung=1)
+        self.assertForbidden((told(Outcome.OPEN), TOUCHED), KILLED, hung=1)
 
     def test_refused(self) -> None:
         """
@@ -196,7 +196,7 @@ class JudgeTests(SynchronousTestCase):
         Clients may give up.
         """
         self.assertAllowed((told(Outcome.GIVEN_UP), NEVER), {}, givenUp=1)
-        self.assertAllowed((told(Outcome.GIVEN_UP), READ), {}, givenUp=1)
+        self.assertAllowed((told(Outcome.GIVEN_UP), TOUCHED), {}, givenUp=1)
 
     def test_sum(self) -> None:
         """
@@ -205,7 +205,7 @@ class JudgeTests(SynchronousTestCase):
         connections = [
             (told(outcome, 3), taken)
             for outcome in Outcome
-            for taken in (NEVER, UNREAD, READ, SERVED, TWICE)
+            for taken in (NEVER, UNTOUCHED, TOUCHED, SERVED, TWICE)
         ]
         verdict = judge(connections, KILLED)
         self.assertEqual(verdict.connections, len(connections) - 5)

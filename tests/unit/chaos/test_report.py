@@ -26,7 +26,9 @@ class RowsTests(SynchronousTestCase):
         """
         Make a run in which nothing was wrong.
         """
-        self.verdict = Verdict(answered=10, cut=3, cutUnread=1, givenUp=2, longest=9.0)
+        self.verdict = Verdict(
+            answered=10, cut=3, cutUntouched=1, givenUp=2, longest=9.0
+        )
         self.course = Course(Clock(), 4)
         self.course.kills = 5
 
