@@ -3,7 +3,8 @@ Telling whoever wants to know.
 
 What happens more than once is told to observers; what happens once is a
 Deferred, for those who ask before and those who ask after.  A mistake in one
-observer is logged and harms nobody else.
+observer is logged and harms nobody else.  C{KeyboardInterrupt} and C{SystemExit}
+are no mistakes: they pass on, to the reactor or whoever else runs this.
 """
 
 from __future__ import annotations
@@ -158,12 +159,14 @@ class Observers(Generic[_T]):
         @param happening: The name of the method.
         """
         for observer in list(self._observers):
-            with self._log.failuresHandled(
-                "{observer!r} failed in {happening}",
-                observer=observer,
-                happening=happening,
-            ):
+            try:
                 getattr(observer, happening)(*what)
+            except Exception:
+                self._log.failure(
+                    "{observer!r} failed in {happening}",
+                    observer=observer,
+                    happening=happening,
+                )
 
 
 class Occasion(Generic[_T]):

@@ -37,7 +37,7 @@ _TOLERATED = (
     "the responder of {name!r} failed",
     "{name!r} failed after its answer",
     "an application's responder failed",
-    "looking for {name!r} failed",
+    "{locator!r} failed to look for {name!r}",
     "the receiver of a message failed",
     "the answer to a question failed",
     "dropped a message of {size} bytes that cannot be decoded",

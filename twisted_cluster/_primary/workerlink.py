@@ -158,9 +158,9 @@ class WorkerLink(MessagingChannel):
     """
 
     def __init__(self, worker: WorkerReports) -> None:
+        self.peer = f"worker {worker.id}"
         super().__init__(codecNamed(worker.serialization))
         self._worker = worker
-        self.peer = f"worker {worker.id}"
 
     def takeConnections(
         self, loan: int, connections: Sequence[AcceptedConnection]

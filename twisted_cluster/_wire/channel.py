@@ -354,8 +354,10 @@ class Channel(protocol.Protocol):
         """
         found: Callable[[Box], Any] | None = None
         if self.applicationLocator is not None:
-            with self._log.failuresHandled("looking for {name!r} failed", name=name):
+            try:
                 found = self.applicationLocator.locateResponder(name)
+            except Exception:
+                self._log.failure("looking for {name!r} failed", name=name)
         return found
 
     def _applicationResponds(

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.protocols.amp import Box, Command, IResponderLocator
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,6 +33,8 @@ class Locators:
     Several places to look for a command's responder.
     """
 
+    _log = Logger()
+
     def __init__(self) -> None:
         self._locators: list[IResponderLocator] = []
 
@@ -46,8 +49,15 @@ class Locators:
         @return: What responds to the command of this name, if anything does.
         """
         for locator in self._locators:
-            responder: Callable[[Box], Deferred[Box]] | None
-            responder = locator.locateResponder(name)
+            responder: Callable[[Box], Deferred[Box]] | None = None
+            try:
+                responder = locator.locateResponder(name)
+            except Exception:
+                self._log.failure(
+                    "{locator!r} failed to look for {name!r}",
+                    locator=locator,
+                    name=name,
+                )
             if responder is not None:
                 return responder
         return None

@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from twisted_cluster._wire.boxes import Box
 from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.delivery import Delivery, Unheeded
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.lanes import (
     HANDLE,
@@ -121,6 +122,7 @@ class MessagingChannel(Channel):
         self._answerer: Answerer | None = None
         self._asked: dict[int, Deferred[Any]] = {}
         self._lastNumber = 0
+        self._unheeded = Unheeded(self.peer)
         self._messagesIn = Inbox(lambda: self._messagesOut.confirm(refused=True))
         self._messagesOut = Outbox(Messages.commandName, self._write, self._messagesIn)
         self._questionsIn = Inbox(lambda: self._questionsOut.confirm(refused=True))
@@ -147,13 +149,15 @@ class MessagingChannel(Channel):
         @return: Fires when the other side's receiver was given the message;
             fails with L{ChannelClosed} if the channel is lost before, or with
             L{HandleRefused} if the other process has no room for the handle:
-            then it was not given the message either.
+            then it was not given the message either.  Nobody has to handle that;
+            it is logged then, once for the channel.
 
         @raise TypeError: if there are no messages of this type.
         @raise ValueError: if there are no messages with this value.
         """
         content = self._codec.encode(message)
-        delivered: Deferred[None] = Deferred()
+        delivered = Delivery()
+        delivered.unheeded = self._unheeded
         if self.connected:
             self._messagesOut.send(content, 0, handle, delivered)
         else:

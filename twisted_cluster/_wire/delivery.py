@@ -1,0 +1,61 @@
+"""
+What becomes of a message, for those who want to know.
+
+Most who send a message do not.  If it cannot be delivered, Twisted would tell the
+log of each one with a traceback, as of a mistake in the program; but it is none that
+a process ends, and there may be a million messages on their way to it.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_cluster.errors import ChannelError
+
+
+@define(eq=False)
+class Unheeded:
+    """
+    Says in one line that messages were not delivered, for all those of a channel.
+
+    @ivar peer: What the other side is called.
+    @ivar _told: For which reasons it was said already.
+    """
+
+    peer: str
+    _told: set[type[Exception]] = field(factory=set)
+
+    _log = Logger()
+
+    def tell(self, error: Exception) -> None:
+        """
+        Nobody wants to know that a message was not delivered.
+        """
+        if type(error) not in self._told:
+            self._told.add(type(error))
+            self._log.warn(
+                "not every message to {peer} was delivered: {error}",
+                peer=self.peer,
+                error=error,
+            )
+
+
+class Delivery(Deferred[None]):
+    """
+    Fires when a message was delivered.  Nobody has to handle it if it was not.
+
+    @ivar unheeded: Is told of that.
+    """
+
+    unheeded: Unheeded
+
+    def __del__(self) -> None:
+        if self.called:
+            result = getattr(self, "result", None)
+            if isinstance(result, Failure) and isinstance(result.value, ChannelError):
+                # Now Twisted takes it for handled.
+                self.addErrback(lambda _: None)
+                self.unheeded.tell(result.value)
