@@ -196,6 +196,30 @@ class TestUsers:
                 assert groups == (group.gr_gid,) * 3
                 assert set(others) <= {group.gr_gid}
 
+    def test_reach(self, launcher: list[str]) -> None:
+        """
+        They can neither signal the primary nor look into it.
+        """
+        options = ["--uid", "nobody"]
+        with supervised(options=options, launcher=launcher) as cluster:
+            for client in orderEach(cluster, "reach"):
+                assert client.hear() == "nothing"
+                client.close()
+
+    def test_outliveThePrimary(self, launcher: list[str]) -> None:
+        """
+        With --orphan-time they outlive it, and no longer than they may.
+        """
+        options = ["--uid", "nobody", "--orphan-time", "1.5"]
+        with supervised(options=options, launcher=launcher) as cluster:
+            for client in orderEach(cluster, "block"):
+                client.close()
+            cluster.waitForLine("blocking", count=2)
+            cluster.process.kill()
+            cluster.process.wait(30)
+            assert len(cluster.processes()) == 2
+            cluster.assertNoneLeft()
+
     def test_endWithThePrimary(self, launcher: list[str]) -> None:
         """
         They end with the primary though they changed their user since they

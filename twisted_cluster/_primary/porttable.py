@@ -323,8 +323,8 @@ class PortTable:
         if allowed is not None and not any(p.allows(request) for p in allowed):
             refusal = ListenRefused(
                 errno.EACCES,
-                "workers may not listen on this; --allow-listen "
-                f"{allowing(request)} would let them",
+                "the primary was not told to allow this; --allow-listen "
+                f"{allowing(request)} would",
             )
         elif len(self._entries) >= limit:
             refusal = ListenRefused(

@@ -47,4 +47,8 @@ def inheritFrom(primary: int) -> dict[int, int]:
     given = ListenFDs.fromEnvironment()
     # It asked before, when it was imported.
     endpoints._SystemdParser._sddaemon = given
-    return {number: os.fstat(number).st_ino for number in given.inheritedDescriptors()}
+    numbers = given.inheritedDescriptors()
+    for number in numbers:
+        # They were given to this process, not to what it starts.
+        os.set_inheritable(number, False)
+    return {number: os.fstat(number).st_ino for number in numbers}

@@ -48,9 +48,30 @@ class Orders(LineReceiver):
         elif word == "users":
             identity = (os.getresuid(), os.getresgid(), os.getgroups())
             self.sendLine(repr(identity).encode())
+        elif word == "reach":
+            self.sendLine(" ".join(_reach(os.getppid())).encode())
         elif word == "write":
             sys.stdout.write(rest + "\n")
             sys.stderr.write(rest.upper() + "\n")
+
+
+def _reach(primary: int) -> list[str]:
+    """
+    What this process can do with its primary.
+    """
+    reached = []
+    for name, attempt in (
+        ("signal", lambda: os.kill(primary, 0)),
+        ("memory", lambda: os.open(f"/proc/{primary}/mem", os.O_RDWR)),
+        ("descriptors", lambda: os.listdir(f"/proc/{primary}/fd")),
+        ("environment", lambda: os.open(f"/proc/{primary}/environ", os.O_RDONLY)),
+    ):
+        try:
+            attempt()
+        except PermissionError:
+            continue
+        reached.append(name)
+    return reached or ["nothing"]
 
 
 def main() -> None:

@@ -248,8 +248,8 @@ class AllowedTests(TableCase):
         [event] = events
         self.assertEqual(
             formatEvent(event),
-            "worker 1 may not listen on udp 0.0.0.0:5353: workers may not listen on "
-            "this; --allow-listen udp:5353 would let them",
+            "worker 1 may not listen on udp 0.0.0.0:5353: the primary was not told to "
+            "allow this; --allow-listen udp:5353 would",
         )
 
     def test_descriptor(self) -> None:

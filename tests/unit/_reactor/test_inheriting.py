@@ -58,16 +58,19 @@ class InheritingTests(DescriptorsCountedTestCase):
     def test_passedOn(self) -> None:
         """
         What a primary puts into a worker's environment is what the worker takes
-        over; its endpoints find it.
+        over; its endpoints find it, and what it starts does not have it.
         """
         # The lowest number that is free, unless something has it already.
         free = os.open(os.devnull, os.O_RDONLY)
         self.addCleanup(os.close, free)
+        self.addCleanup(os.set_inheritable, 3, os.get_inheritable(3))
+        os.set_inheritable(3, True)
         for name, value in inheritable([3]).items():
             self.patchVariable(name, value)
         self.patchVariable("LISTEN_FDNAMES", "site")
         self.assertEqual(inheritFrom(os.getpid()), {3: os.fstat(3).st_ino})
         self.assertEqual(givenToThisProcess(), [3])
+        self.assertFalse(os.get_inheritable(3))
 
     def test_nothing(self) -> None:
         """
