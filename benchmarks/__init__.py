@@ -8,6 +8,7 @@ what is compared with its cluster (without it, that part is skipped)::
     python -m benchmarks.connections     connections/s and processor time of each
     python -m benchmarks.fairness        how evenly connections are spread
     python -m benchmarks.listening       how long listens and starts take
+    python -m benchmarks.many            64 workers at once: whether all serve
     python -m benchmarks.messages        how many messages go back and forth
 
 C{--help} says what a command measures, how to read what it prints, and what its
@@ -23,7 +24,7 @@ workers and client have to share.
 The modules:
 
   - L{benchmarks.connections}, L{benchmarks.fairness}, L{benchmarks.listening},
-    L{benchmarks.messages}: the commands
+    L{benchmarks.many}, L{benchmarks.messages}: the commands
   - L{benchmarks.competitors}: what is compared, and its command lines
   - L{benchmarks.processes}: starts them, reads their processor time, and leaves
     nothing behind

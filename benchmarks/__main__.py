@@ -8,7 +8,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 
 import benchmarks
-from benchmarks import connections, fairness, full, listening, messages
+from benchmarks import connections, fairness, full, listening, many, messages
 from benchmarks.processes import ServerFailed, runMain
 
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("fairness", fairness.main),
         ("full", full.main),
         ("listening", listening.main),
+        ("many", many.main),
         ("connections", connections.main),
         ("messages", messages.main),
     ]

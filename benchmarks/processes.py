@@ -344,7 +344,9 @@ def parseStat(stat: str) -> tuple[str, int]:
 
 @contextmanager
 def running(
-    competitor: Competitor, stopSeconds: float = STOP_SECONDS
+    competitor: Competitor,
+    stopSeconds: float = STOP_SECONDS,
+    startSeconds: float = START_SECONDS,
 ) -> Iterator[RunningServer]:
     """
     Have a competitor serve while in the context.
@@ -372,7 +374,7 @@ def running(
                     allServe,
                     lambda: process.poll() is None,
                     "it serves",
-                    START_SECONDS,
+                    startSeconds,
                 )
             except ServerFailed as e:
                 said = (folder / "output").read_text(errors="replace")
