@@ -9,10 +9,13 @@ import ast
 import grp
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -114,18 +117,57 @@ class TestStart:
         assert started[0] == 1
 
 
-def pythonForEveryone() -> list[str] | None:
+NEEDED = "import twisted.internet.epollreactor, twisted_cluster._run.service, sys; "
+"""
+Imports what a primary and its workers do; what they import later is in the same
+packages.
+"""
+
+
+def copyPackages(directory: str) -> None:
+    """
+    Copy the installed packages that a cluster needs to a directory.
+    """
+    used = "print(*(m.__file__ for m in sys.modules.values() if '__file__' in vars(m)))"
+    result = subprocess.run(
+        [sys.executable, "-c", NEEDED + used],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    for path in result.stdout.split():
+        place, found, rest = path.rpartition("/site-packages/")
+        name = rest.partition("/")[0]
+        source, target = f"{place}/site-packages/{name}", f"{directory}/{name}"
+        if not found or os.path.exists(target):
+            continue
+        if os.path.isdir(source):
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+
+
+def pythonForEveryone(directory: str) -> list[str] | None:
     """
     The command of a Python that every user can run, with all that is needed
     here; the environment it needs comes with it, by env(1).
+
+    @param directory: Where everybody may read, for copies of packages: a virtual
+        environment may be where only its owner can.
     """
-    places = {os.path.dirname(os.path.dirname(twisted_cluster.__file__))}
-    places |= {path for path in sys.path if path.endswith("site-packages")}
-    check = "import twisted.internet.epollreactor, twisted_cluster._run.service, sys; "
-    check += "open(sys.argv[1])"
+    source = os.path.dirname(os.path.dirname(twisted_cluster.__file__))
+    installed = [path for path in sys.path if path.endswith("site-packages")]
+    check = NEEDED + "open(sys.argv[1])"
     script = os.path.join(APPLICATIONS, "supervised.py")
-    for python in (sys.executable, "/usr/bin/python3"):
-        command = ["env", f"PYTHONPATH={os.pathsep.join(sorted(places))}", python]
+    copyPackages(directory)
+    for python, places in (
+        (sys.executable, installed),
+        (os.path.realpath(sys.executable), [directory]),
+        ("/usr/bin/python3", [directory]),
+    ):
+        path = os.pathsep.join([source, *places])
+        command = ["env", f"PYTHONPATH={path}", python]
         try:
             subprocess.run(
                 [*command, "-c", check, script],
@@ -165,15 +207,17 @@ class TestUsers:
 
     @pytest.fixture(scope="class", name="launcher")
     @staticmethod
-    def findLauncher() -> list[str]:
+    def findLauncher() -> Iterator[list[str]]:
         """
         A C{twistd} that goes on when it has become somebody else.
         """
-        command = pythonForEveryone()
-        if command is None:
-            pytest.skip("no Python here can be read by nobody")
-        run = "from twisted.scripts.twistd import run; run()"
-        return [*command, "-c", run, "-n", "--pidfile="]
+        with tempfile.TemporaryDirectory(prefix="packages-") as directory:
+            os.chmod(directory, 0o755)
+            command = pythonForEveryone(directory)
+            if command is None:
+                pytest.skip("no Python here can be read by nobody")
+            run = "from twisted.scripts.twistd import run; run()"
+            yield [*command, "-c", run, "-n", "--pidfile="]
 
     @pytest.mark.parametrize("bind", [False, True])
     def test_privilegedPort(self, launcher: list[str], bind: bool) -> None:
