@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_cluster._primary.borrower import Borrower
+from twisted_cluster._primary.guardedpolicy import guarded
 from twisted_cluster.errors import ChannelClosed
 from twisted_cluster.interfaces import (
     AcceptedConnection,
@@ -85,7 +86,7 @@ class HandoffPort:
     def __init__(
         self, policy: ISchedulingPolicy, settings: HandoffSettings, clock: IReactorTime
     ) -> None:
-        self._policy = policy
+        self._policy = guarded(policy)
         self._settings = settings
         self._clock = clock
         self._opened: IOpenPort | None = None
