@@ -19,7 +19,7 @@ from tests.conformance.programs import (
 )
 
 ADAPTED = (
-    "Twisted has no option for it; the sockets are bound by the worker, and adopted."
+    "C{listenUDP} has no option for it; C{with cluster.worker.ipv6Only()} is around it."
 )
 
 
@@ -49,13 +49,8 @@ async def worker() -> None:
     Open and close both.
     """
     assert cluster.worker is not None
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as bound:
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind(("::", 0))
-        bound.setblocking(False)
-        six = reactor().adoptDatagramPort(
-            bound.fileno(), socket.AF_INET6, DatagramProtocol()
-        )
+    with cluster.worker.ipv6Only():
+        six = reactor().listenUDP(0, DatagramProtocol(), interface="::")
     number = six.getHost().port
     four = reactor().listenUDP(number, DatagramProtocol(), interface="0.0.0.0")
     saw("same", four.getHost().port == number)

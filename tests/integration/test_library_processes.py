@@ -74,3 +74,27 @@ def test_signals(number: signal.Signals) -> None:
         program.assertNoneLeft()
         ended = program.log.matches("ended in order")
         assert number is signal.SIGKILL or len(ended) == 2, program.log
+
+
+def test_nesting() -> None:
+    """
+    What a worker starts is no worker: it can be the primary of a cluster of its
+    own.  So can the worker be, with a cluster that is an object.  All of them
+    serve, each cluster on its own port.
+    """
+    assert linesOf("nesting") == [
+        "True worker at 1, inside: 0 True worker at 2",
+        "True worker at 1, inside: True worker at 2",
+    ]
+
+
+@pytest.mark.parametrize("policy", ["rr", "none"])
+def test_abstractName(policy: str) -> None:
+    """
+    Workers share a name that is no path; it is free when the cluster is closed.
+    """
+    assert linesOf("abstract", policy) == [
+        "listening: {True}",
+        "answered: [1, 2]",
+        "closed",
+    ]
