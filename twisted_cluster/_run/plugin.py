@@ -7,12 +7,10 @@ daemonized; nothing listens and nothing is started before the service is.
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from twisted.application.service import IService, IServiceMaker
@@ -20,11 +18,20 @@ from twisted.logger import Logger
 from twisted.plugin import getPlugins
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
-from twisted.python.util import gidFromString, uidFromString
 
 from twisted_cluster._run.bindings import parseBinding
 from twisted_cluster._run.cpucount import countWorkers
 from twisted_cluster._run.interpreter import currentInterpreterFlags, workerEnvironment
+from twisted_cluster._run.optionvalues import (
+    AUTO,
+    firstDelay,
+    group,
+    positive,
+    reading,
+    seconds,
+    user,
+    workerCount,
+)
 from twisted_cluster._run.orders import WorkerOrders
 from twisted_cluster._run.target import (
     AttributeTarget,
@@ -45,7 +52,6 @@ from twisted_cluster.settings import (
 )
 
 TAPNAME = "cluster"
-AUTO = "auto"
 
 SETTING_OF_OPTION = {
     "workers": "workers",
@@ -108,84 +114,6 @@ Examples:
 """
 
 
-# -- what options mean
-
-
-def _workers(text: str) -> int | str:
-    if text == AUTO:
-        return text
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"give a whole number of workers, from 1, or {AUTO}: {text!r}")
-    return number
-
-
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"give a whole number, from 1: {text!r}")
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise ValueError(f"give a number of seconds: {text!r}")
-    return number
-
-
-def _firstDelay(text: str) -> float:
-    """
-    Like L{_seconds}; but someone may have meant Python's C{-m}.
-    """
-    if re.fullmatch(r"[^\W\d]\w*(\.\w+)*", text):
-        raise ValueError(
-            f"give a number of seconds: {text!r}; to run a module, write -- before it: "
-            f"-- -m {text}"
-        )
-    number = _seconds(text)
-    if number == 0:
-        raise ValueError("give more than 0 seconds")
-    return number
-
-
-def _user(text: str) -> int:
-    try:
-        return int(uidFromString(text))
-    except (KeyError, ValueError):
-        raise ValueError(f"there is no user {text!r}") from None
-
-
-def _group(text: str) -> int:
-    try:
-        return int(gidFromString(text))
-    except (KeyError, ValueError):
-        raise ValueError(f"there is no group {text!r}") from None
-
-
-def _reading(option: str, read: Callable[[str], object]) -> Callable[[str], object]:
-    """
-    Have a message about a wrong value begin with the option's name.
-    """
-
-    def coerce(text: str) -> object:
-        try:
-            return read(text)
-        except ValueError as problem:
-            raise UsageError(f"--{option}: {problem}") from problem
-
-    return coerce
-
-
 class Options(UsageOptions):
     """
     The options of C{twistd cluster}.
@@ -214,7 +142,7 @@ class Options(UsageOptions):
                 "How many workers to run, or auto: as many as this process may use CPUs. "
                 "[default: the environment's WEB_CONCURRENCY, else auto]"
             ),
-            _reading("workers", _workers),
+            reading("workers", workerCount),
         ],
         [
             "policy",
@@ -225,7 +153,7 @@ class Options(UsageOptions):
                 "in turn. none: the workers, as the kernel will have it. "
                 "[default: the environment's TWISTED_CLUSTER_SCHED_POLICY, else rr]"
             ),
-            _reading("policy", SchedulingPolicy.named),
+            reading("policy", SchedulingPolicy.named),
         ],
         [
             "uid",
@@ -235,28 +163,28 @@ class Options(UsageOptions):
                 "The user, by name or number, that the workers become; this process does "
                 "not, so that they can have privileged ports."
             ),
-            _reading("uid", _user),
+            reading("uid", user),
         ],
         [
             "gid",
             None,
             None,
             "The group likewise. If not given, the user's own.",
-            _reading("gid", _group),
+            reading("gid", group),
         ],
         [
             "threshold",
             "t",
             1.0,
             "How long, in seconds, a worker has to live to be replaced at once.",
-            _reading("threshold", _seconds),
+            reading("threshold", seconds),
         ],
         [
             "killtime",
             "k",
             5.0,
             "How long, in seconds, a worker may take to end before it is killed.",
-            _reading("killtime", _seconds),
+            reading("killtime", seconds),
         ],
         [
             "orphan-time",
@@ -266,7 +194,7 @@ class Options(UsageOptions):
                 "How long, in seconds, workers may finish with their clients when this "
                 "process is killed; then they are, too."
             ),
-            _reading("orphan-time", _seconds),
+            reading("orphan-time", seconds),
         ],
         [
             "minrestartdelay",
@@ -276,35 +204,35 @@ class Options(UsageOptions):
                 "How long, in seconds, to wait before replacing a worker that did not live "
                 "that long; doubled each time in a row."
             ),
-            _reading("minrestartdelay", _firstDelay),
+            reading("minrestartdelay", firstDelay),
         ],
         [
             "maxrestartdelay",
             "M",
             3600.0,
             "How long, in seconds, to wait at most.",
-            _reading("maxrestartdelay", _seconds),
+            reading("maxrestartdelay", seconds),
         ],
         [
             "queue-limit",
             None,
             1024,
             "How many connections to keep for a port while no worker can take them.",
-            _reading("queue-limit", _count),
+            reading("queue-limit", positive),
         ],
         [
             "window",
             None,
             64,
             "How many connections may be on their way to one worker.",
-            _reading("window", _count),
+            reading("window", positive),
         ],
         [
             "port-limit",
             None,
             512,
             "How many ports may be open at a time.",
-            _reading("port-limit", _count),
+            reading("port-limit", positive),
         ],
     ]
 
@@ -345,7 +273,7 @@ class Options(UsageOptions):
         ports of --bind need none. [default: all ports are allowed]
         """
         allowed = self["allow-listen"] or []
-        allowed.append(_reading("allow-listen", PortPattern.parse)(pattern))
+        allowed.append(reading("allow-listen", PortPattern.parse)(pattern))
         self["allow-listen"] = allowed
 
     def parseArgs(self, target: str | None = None, *arguments: str) -> None:
@@ -409,7 +337,7 @@ class Options(UsageOptions):
         How many workers there are to be if no option says it.
         """
         try:
-            return _workers(self._environment.get("WEB_CONCURRENCY") or AUTO)
+            return workerCount(self._environment.get("WEB_CONCURRENCY") or AUTO)
         except ValueError as problem:
             raise UsageError(
                 f"the environment variable WEB_CONCURRENCY: {problem}"
