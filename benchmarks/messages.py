@@ -1,12 +1,12 @@
 """
-How many messages go back and forth between two processes.
+How many messages go back and forth between a primary and a worker.
 
-A process sends a message, the other sends it back, for a number of times; with one
-of them under way at a time, with 64, and with 64 of 100 KB.  Compared are Node's
-cluster and our channel, with each of its serializations.
+The primary sends a message, the worker sends it back, for a number of times; with
+one of them under way at a time, with 64, and with 64 of 100 KB.  Compared are
+Node's cluster and ours, with each of the two serializations that both have.
 
-How to read it: each cell is least/median/greatest of all rounds.  C{us} is the
-processor time of one of the two processes for a round trip.
+How to read it: each cell is least/median/greatest of all rounds, which take turns.
+C{us} is the processor time of a process for a round trip.
 To be met: at least as many round trips as Node's with 64 small ones and with 64
 of 100 KB under way.  The exit code does not tell, for machines are noisy.
 """
@@ -25,7 +25,8 @@ from benchmarks.figures import Spread, ratios, table
 from benchmarks.processes import SERVERS, ServerFailed, runMain, whyNoNode
 
 NODE = "Node"
-OURS = "twisted_cluster, json"
+OURS = "twisted_cluster"
+SERIALIZATIONS = ["json", "advanced"]
 PATIENCE = 120.0
 """Seconds after which a program does not end any more."""
 
@@ -61,26 +62,37 @@ class Measured:
     A number for each round.
 
     @ivar rates: Round trips per second.
-    @ivar cpu: Microseconds of processor time for each.
+    @ivar primary: Microseconds of the primary's processor time for each.
+    @ivar worker: The same of the worker's.
     """
 
     rates: list[float] = Factory(list)
-    cpu: list[float] = Factory(list)
+    primary: list[float] = Factory(list)
+    worker: list[float] = Factory(list)
+
+    @property
+    def used(self) -> list[float]:
+        """
+        The processor time of both.
+        """
+        return [sum(both) for both in zip(self.primary, self.worker, strict=True)]
 
 
-def commands() -> dict[str, list[str]]:
+def commands(serializations: Sequence[str]) -> dict[str, list[str]]:
     """
     By its name, the command line of each that can be measured.
     """
     script = str(SERVERS / "messages.py")
-    found = {
-        OURS: [sys.executable, script, "json"],
-        "twisted_cluster, advanced": [sys.executable, script, "advanced"],
-    }
     reason = whyNoNode()
-    if reason is None:
-        return {NODE: ["node", str(SERVERS / "messages.js")], **found}
-    print(f"without {NODE}: {reason}")
+    if reason is not None:
+        print(f"without {NODE}: {reason}")
+    found = {}
+    for serialization in serializations:
+        if reason is None:
+            node = ["node", str(SERVERS / "messages.js"), serialization]
+            found[f"{NODE}, {serialization}"] = node
+        ours = [sys.executable, script, serialization]
+        found[f"{OURS}, {serialization}"] = ours
     return found
 
 
@@ -97,12 +109,15 @@ def measure(command: list[str], load: Load, measured: Measured) -> None:
         raise ServerFailed(f"{command}: {e}") from e
     result = json.loads(finished.stdout)
     measured.rates.append(load.count / result["seconds"])
-    measured.cpu.append(result["cpuSeconds"] / load.count * 1e6)
+    measured.primary.append(result["primary"] / load.count * 1e6)
+    measured.worker.append(result["worker"] / load.count * 1e6)
 
 
-def show(load: Load, results: dict[str, Measured]) -> None:
+def show(
+    load: Load, serializations: Sequence[str], results: dict[str, Measured]
+) -> None:
     """
-    Print a table.
+    Print a table, and what it says about the bar.
     """
     rows = []
     for name, one in results.items():
@@ -112,18 +127,24 @@ def show(load: Load, results: dict[str, Measured]) -> None:
                 name,
                 Spread.of(one.rates).shown(0),
                 Spread.of(megabytes).shown(1),
-                Spread.of(one.cpu).shown(1),
+                Spread.of(one.primary).shown(1),
+                Spread.of(one.worker).shown(1),
             ]
         )
-    print(table([f"{load.name}:", "round trips/s", "MB/s each way", "us"], rows))
-    if NODE in results:
-        ratio = ratios(results[OURS].rates, results[NODE].rates)
-        used = ratios(results[OURS].cpu, results[NODE].cpu)
+    head = [f"{load.name}:", "round trips/s", "MB/s each way", "us primary", "us worker"]
+    print(table(head, rows))
+    for serialization in serializations:
+        node = results.get(f"{NODE}, {serialization}")
+        if node is None:
+            continue
+        ours = results[f"{OURS}, {serialization}"]
+        ratio = ratios(ours.rates, node.rates)
+        used = ratios(ours.used, node.used)
         verdict = ""
         if load.hasBar:
             verdict = f"; at least 1: {'met' if ratio.middle >= 1 else 'MISSED'}"
         print(
-            f"{OURS}: {ratio.shown(2)} times Node's round trips{verdict}; "
+            f"{serialization}: {ratio.shown(2)} times Node's round trips{verdict}; "
             f"{used.shown(2)} times its processor time"
         )
     print(flush=True)
@@ -139,14 +160,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--serialization",
+        action="append",
+        choices=SERIALIZATIONS,
+        help="only this one; may be repeated",
+    )
+    parser.add_argument(
+        "--load", action="append", help="only this one, by its name; may be repeated"
+    )
     options = parser.parse_args(arguments)
-    found = commands()
+    serializations = options.serialization or SERIALIZATIONS
+    found = commands(serializations)
     for load in LOADS:
+        if options.load and load.name not in options.load:
+            continue
         results = {name: Measured() for name in found}
         for _ in range(options.rounds):
             for name, command in found.items():
                 measure(command, load, results[name])
-        show(load, results)
+        show(load, serializations, results)
     return 0
 
 

@@ -1,37 +1,60 @@
-// Two processes of Node's cluster that send a message back and forth.
+// A primary and a worker of Node's cluster that send a message back and forth.
 //
-// Usage: node messages.js OUTSTANDING SIZE COUNT
+// Usage: node messages.js SERIALIZATION OUTSTANDING SIZE COUNT
 //
 // Prints JSON: how many seconds COUNT round trips took with OUTSTANDING of them
-// under way, and how many seconds of processor time the primary used.
+// under way, and how many seconds of processor time each process used.
 'use strict';
 
 const cluster = require('cluster');
 
+const USED = 'How much processor time did you use?';
+
+function usedSeconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
 if (cluster.isPrimary) {
-  const [outstanding, size, count] = process.argv.slice(2).map(Number);
+  const [outstanding, size, count] = process.argv.slice(3).map(Number);
+  cluster.setupPrimary({ serialization: process.argv[2] });
   const message = { n: 1, s: 'x'.repeat(size) };
   const worker = cluster.fork();
   let received = 0;
-  let begun;
-  let used;
-  worker.on('online', () => {
-    begun = process.hrtime.bigint();
-    used = process.cpuUsage();
-    for (let i = 0; i < outstanding; i++) worker.send(message);
-  });
-  worker.on('message', () => {
+  let begun, seconds, primaryUsed, workerUsed;
+
+  function onUsed(used) {
+    if (begun === undefined) {
+      workerUsed = used;
+      begun = process.hrtime.bigint();
+      primaryUsed = usedSeconds();
+      for (let i = 0; i < outstanding; i++) worker.send(message);
+      return;
+    }
+    console.log(JSON.stringify({
+      seconds, primary: primaryUsed, worker: used - workerUsed,
+    }));
+    worker.process.kill();
+    process.exit(0);
+  }
+
+  worker.on('online', () => worker.send(USED));
+  worker.on('message', (answer) => {
+    if (typeof answer === 'number') {
+      onUsed(answer);
+      return;
+    }
     received++;
     if (received === count) {
-      const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
-      const { user, system } = process.cpuUsage(used);
-      console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6 }));
-      worker.process.kill();
-      process.exit(0);
+      seconds = Number(process.hrtime.bigint() - begun) / 1e9;
+      primaryUsed = usedSeconds() - primaryUsed;
+      worker.send(USED);
     } else if (received <= count - outstanding) {
       worker.send(message);
     }
   });
 } else {
-  process.on('message', (message) => process.send(message));
+  process.on('message', (message) => {
+    process.send(message === USED ? usedSeconds() : message);
+  });
 }
