@@ -131,7 +131,13 @@ def show(
                 Spread.of(one.worker).shown(1),
             ]
         )
-    head = [f"{load.name}:", "round trips/s", "MB/s each way", "us primary", "us worker"]
+    head = [
+        f"{load.name}:",
+        "round trips/s",
+        "MB/s each way",
+        "us primary",
+        "us worker",
+    ]
     print(table(head, rows))
     for serialization in serializations:
         node = results.get(f"{NODE}, {serialization}")

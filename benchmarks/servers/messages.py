@@ -45,7 +45,6 @@ def primary(serialization: str, outstanding: int, size: int, count: int) -> None
             "worker": used - workerUsed,
         }
         print(json.dumps(result))
-        worker.kill()
         reactor.stop()
 
     def onMessage(answer: object, handle: object) -> None:
@@ -70,13 +69,13 @@ def worker() -> None:
     """
     Send back what comes.
     """
+    me = cluster.worker
+    assert me is not None
 
     def onMessage(message: object, handle: object) -> None:
-        if message == USED:
-            message = time.process_time()
-        cluster.worker.send(message)
+        me.send(time.process_time() if message == USED else message)
 
-    cluster.worker.on("message", onMessage)
+    me.on("message", onMessage)
     reactor.run()
 
 
