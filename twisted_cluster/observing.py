@@ -44,7 +44,8 @@ class Emitter:
         """
         @param names: The events that there are.
         """
-        self._byName: dict[str, list[_Entry]] = {name: [] for name in names}
+        # Not changed but replaced, so that whoever is being told need not copy.
+        self._byName: dict[str, tuple[_Entry, ...]] = dict.fromkeys(names, ())
 
     def on(self, name: str, observer: _Observer) -> _Observer:
         """
@@ -54,7 +55,7 @@ class Emitter:
 
         @raise ConfigurationError: if there is no such event.
         """
-        self._entries(name).append(_Entry(observer, once=False))
+        self._byName[name] = (*self._entries(name), _Entry(observer, once=False))
         self._observed(name)
         return observer
 
@@ -64,7 +65,7 @@ class Emitter:
 
         @raise ConfigurationError: if there is no such event.
         """
-        self._entries(name).append(_Entry(observer, once=True))
+        self._byName[name] = (*self._entries(name), _Entry(observer, once=True))
         self._observed(name)
         return observer
 
@@ -74,10 +75,9 @@ class Emitter:
 
         @raise ConfigurationError: if there is no such event.
         """
-        entries = self._entries(name)
-        for entry in entries:
+        for entry in self._entries(name):
             if entry.observer == observer:
-                entries.remove(entry)
+                self._remove(name, entry)
                 return
 
     def _observed(self, name: str) -> None:
@@ -95,13 +95,12 @@ class Emitter:
         """
         Tell every observer, in the order in which they came.
         """
-        entries = self._entries(name)
-        for entry in list(entries):
+        for entry in self._byName.get(name) or self._entries(name):
             if entry.once:
-                if entry not in entries:
+                if entry not in self._byName[name]:
                     # An observer before it made the same thing happen again.
                     continue
-                entries.remove(entry)
+                self._remove(name, entry)
             try:
                 entry.observer(*what)
             except ClusterStopping:
@@ -115,7 +114,15 @@ class Emitter:
                     observer=entry.observer,
                 )
 
-    def _entries(self, name: str) -> list[_Entry]:
+    def _remove(self, name: str, entry: _Entry) -> None:
+        """
+        Tell an observer no more.
+        """
+        self._byName[name] = tuple(
+            other for other in self._byName[name] if other is not entry
+        )
+
+    def _entries(self, name: str) -> tuple[_Entry, ...]:
         """
         Who observes an event.
         """

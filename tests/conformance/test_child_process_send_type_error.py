@@ -42,7 +42,7 @@ async def primary() -> None:
     for attempt in (
         lambda: worker.send("message", "no handle"),
         lambda: worker.send("message", object()),
-        lambda: worker.send("message", None, noOption=True),
+        lambda: worker.send("message", None, noOption=True),  # type: ignore[call-arg]
         lambda: worker.send(lambda: None),
         lambda: worker.send(circular),
     ):

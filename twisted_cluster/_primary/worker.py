@@ -9,6 +9,7 @@ its channels, is the L{WorkerHandle}'s.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -159,6 +160,7 @@ class Worker(Emitter):
         self.id = handle.id
         self.process = WorkerProcess(handle)
         self._handle = handle
+        self._say = correspondence.say
         self._correspondence = correspondence
         self._online: Occasion[Worker] = Occasion()
         self._listening: Occasion[ListeningAddress] = Occasion()
@@ -231,18 +233,27 @@ class Worker(Emitter):
     destroy = kill
 
     def send(
-        self, message: object, handle: object = None, **options: Any
+        self,
+        message: object,
+        handle: object = None,
+        *,
+        keepOpen: bool = False,
+        unread: bytes = b"",
     ) -> Deferred[None]:
         """
         Send a message, and perhaps a port, a transport or a socket along with
-        it.
+        it; see L{Correspondence.send}.
 
         @return: Fires when the worker's program was given the message; fails
             with L{ChannelClosed} if the worker is lost before.
 
         @raise TypeError: if the message cannot be put into bytes.
         """
-        return self._correspondence.send(message, handle, **options)
+        if handle is None:
+            return self._say(message)
+        return self._correspondence.send(
+            message, handle, keepOpen=keepOpen, unread=unread
+        )
 
     def ask(self, question: object, timeout: float | None = None) -> Deferred[Any]:
         """
@@ -317,9 +328,7 @@ class Worker(Emitter):
         """
         if not self._receiving:
             self._receiving = True
-            self._correspondence.receive(
-                lambda message, along: self._received(self, message, along)
-            )
+            self._correspondence.receive(partial(self._received, self))
 
     def forgetMessages(self) -> None:
         """

@@ -15,7 +15,6 @@ from twisted.protocols.amp import Box, Command, IResponderLocator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_cluster._wire.lanes import Handle
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster.errors import AnswerTimeout
 from twisted_cluster.interfaces import IHandles, ISending
@@ -68,6 +67,7 @@ class Correspondence:
     One side's part in the conversation with the other process.
 
     @ivar locators: Where responders of the application's own commands are.
+    @ivar say: L{send} for a message alone.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Correspondence:
         self._handles = handles
         self._clock = clock
         self.locators = Locators()
+        self.say = channel.sendMessage
         channel.applicationLocator = self.locators
 
     def send(
@@ -157,12 +158,7 @@ class Correspondence:
         """
         Give messages, with what came along, to C{receiver}.
         """
-
-        def received(message: object, handle: Handle | None) -> None:
-            along = None if handle is None else self._handles.attach(handle)
-            receiver(message, along)
-
-        self._channel.receiveMessages(received)
+        self._channel.receiveMessages(receiver, self._handles.attach)
 
     def forget(self) -> int:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -123,12 +124,21 @@ class ThisWorker(Emitter):
     # -- what it does
 
     def send(
-        self, message: object, handle: object = None, **options: Any
+        self,
+        message: object,
+        handle: object = None,
+        *,
+        keepOpen: bool = False,
+        unread: bytes = b"",
     ) -> Deferred[None]:
         """
         Send a message to the primary; see L{Correspondence.send}.
         """
-        return self._correspond().send(message, handle, **options)
+        if handle is None and self._correspondence is not None:
+            return self._correspondence.say(message)
+        return self._correspond().send(
+            message, handle, keepOpen=keepOpen, unread=unread
+        )
 
     def ask(self, question: object, timeout: float | None = None) -> Deferred[Any]:
         """
@@ -305,9 +315,7 @@ class ThisWorker(Emitter):
         """
         if name == "message" and not self._listened and self._correspondence:
             self._listened = True
-            self._correspondence.receive(
-                lambda message, along: self.emit("message", message, along)
-            )
+            self._correspondence.receive(partial(self.emit, "message"))
 
     def _correspond(self) -> Correspondence:
         """
