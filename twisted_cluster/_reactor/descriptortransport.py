@@ -30,8 +30,19 @@ from twisted_cluster.interfaces import IDescriptorProtocol, IDescriptorTransport
 DESCRIPTOR_LIMIT = 253
 """Linux's C{SCM_MAX_FD}: more in one C{sendmsg} fail with EINVAL."""
 
-READ_SIZE = 65536
+READ_SIZE = 262144
+"""How many bytes are read at once: all that the other end could have written."""
 
+PIECES_LIMIT = 512
+"""How many pieces one C{sendmsg} is given; Linux takes 1024, POSIX has 16."""
+
+BUFFER = 212992
+"""
+How many bytes the kernel is to keep for the other end.  Linux takes this as it is
+from anybody, its own default, and has room for twice as many then.
+"""
+
+_TRUNCATED = int(socket.MSG_CTRUNC)
 _ANCILLARY_SIZE = socket.CMSG_SPACE(DESCRIPTOR_LIMIT * array("i").itemsize)
 
 # macOS has no such flag; there the descriptors are marked after they arrived.
@@ -63,19 +74,33 @@ def receive(channel: socket.socket) -> tuple[bytes, list[int] | None]:
     data, ancillary, flags, _ = channel.recvmsg(
         READ_SIZE, _ANCILLARY_SIZE, _RECEIVE_FLAGS
     )
-    if not ancillary and not flags & socket.MSG_CTRUNC:
+    if not ancillary and not flags & _TRUNCATED:
         return data, None
     descriptors = array("i")
     for level, kind, content in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             whole = len(content) - len(content) % descriptors.itemsize
             descriptors.frombytes(content[:whole])
-    if not descriptors and not flags & socket.MSG_CTRUNC:
+    if not descriptors and not flags & _TRUNCATED:
         return data, None
     if not _RECEIVE_FLAGS:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
     return data, list(descriptors)
+
+
+_Piece = bytes | memoryview
+
+
+def _after(pieces: list[_Piece], sent: int) -> list[_Piece]:
+    """
+    What is left of pieces of which so many bytes were sent.
+    """
+    for place, piece in enumerate(pieces):
+        if sent < len(piece):
+            return [memoryview(piece)[sent:], *pieces[place + 1 :]]
+        sent -= len(piece)
+    return []
 
 
 @implementer(IAddress)
@@ -96,7 +121,7 @@ class DescriptorTransport(abstract.FileDescriptor):
 
     @ivar reactor: Provides C{IReactorFDSet} and C{IReactorTime}.
     @ivar unsent: How many bytes are waiting.
-    @ivar _waiting: What the kernel did not take yet: bytes, with the
+    @ivar _waiting: What the kernel did not take yet: pieces of bytes, with the
         descriptors that belong to the first of them.
     @ivar _retrying: Whether a timer is going to try again.
     @ivar _complained: Whether it was logged that something cannot be sent, and
@@ -120,9 +145,10 @@ class DescriptorTransport(abstract.FileDescriptor):
         """
         super().__init__(reactor)
         channel.setblocking(False)
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         self._socket = channel
         self._protocol = protocol
-        self._waiting: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._waiting: deque[tuple[list[_Piece], Sequence[int]]] = deque()
         self._retrying = False
         self._complained = False
         self._unheard = False
@@ -214,26 +240,31 @@ class DescriptorTransport(abstract.FileDescriptor):
         """
         Send bytes.
         """
-        self.writeWithDescriptors(data, ())
+        self._send([data], ())
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """
-        Send bytes.
+        Send bytes that are in pieces.
         """
-        self.write(b"".join(iovec))
+        self._send(list(iovec), ())
 
     def writeWithDescriptors(self, data: bytes, descriptors: Sequence[int]) -> None:
         """
         Send bytes, and with the first of them descriptors.
         """
-        if not self.connected or self.disconnecting or not data:
-            return
         if len(descriptors) > DESCRIPTOR_LIMIT:
             raise ValueError(f"{len(descriptors)} descriptors in one message")
-        if self._unheard:
+        if data:
+            self._send([data], descriptors)
+
+    def _send(self, pieces: list[_Piece], descriptors: Sequence[int]) -> None:
+        """
+        Send what the kernel takes, and keep the rest.
+        """
+        if not self.connected or self.disconnecting or self._unheard:
             return
-        self._waiting.append((data, descriptors))
-        self.unsent += len(data)
+        self._waiting.append((pieces, descriptors))
+        self.unsent += sum(map(len, pieces))
         if len(self._waiting) == 1:
             lost = self._flush()
             if lost is not None:
@@ -259,29 +290,34 @@ class DescriptorTransport(abstract.FileDescriptor):
         Send until nothing is waiting, or the kernel takes no more.
         """
         while self._waiting:
-            data, descriptors = self._waiting[0]
+            pieces, descriptors = self._waiting[0]
             try:
-                sent = self._sendOnce(data, descriptors)
+                sent = self._sendOnce(pieces, descriptors)
             except (BlockingIOError, InterruptedError):
                 self.startWriting()
                 return None
             except OSError as e:
                 return self._sendFailed(e)
             self.unsent -= sent
-            if sent == len(data):
-                self._waiting.popleft()
+            rest = _after(pieces, sent)
+            if rest:
+                self._waiting[0] = (rest, ())
             else:
-                self._waiting[0] = (data[sent:], ())
+                self._waiting.popleft()
         return None
 
-    def _sendOnce(self, data: bytes, descriptors: Sequence[int]) -> int:
+    def _sendOnce(self, pieces: list[_Piece], descriptors: Sequence[int]) -> int:
         """
         One system call.
+
+        @return: How many bytes it took.
         """
-        if not descriptors:
-            return self._socket.send(data)
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
-        return self._socket.sendmsg([data], [rights])
+        if descriptors:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
+            return self._socket.sendmsg(pieces, [rights])
+        if len(pieces) == 1:
+            return self._socket.send(pieces[0])
+        return self._socket.sendmsg(pieces[:PIECES_LIMIT], [])
 
     def _sendFailed(self, error: OSError) -> Exception | None:
         """

@@ -179,6 +179,42 @@ class TroubleTests(DescriptorsCountedTestCase):
         self.transport.writeWithDescriptors(b"abcdefgh", [self.aDescriptor()])
         self.assertEqual(self.socket.sent, [(b"abc", 1), (b"def", 0), (b"gh", 0)])
 
+    def test_pieces(self) -> None:
+        """
+        Pieces are sent together.  When the kernel takes a part only, the rest goes
+        on in the middle of a piece, and nothing is lost or sent twice.
+        """
+        pieces = [b"ab", b"", b"cdef", memoryview(b"ghi"), b"j"]
+        self.transport.writeSequence(pieces)
+        self.assertEqual(self.socket.sent, [(b"abcdefghij", 0)])
+        self.socket.sent.clear()
+        self.socket.limit = 3
+        self.transport.writeSequence(pieces)
+        self.assertEqual(
+            [data for data, _ in self.socket.sent], [b"abc", b"def", b"ghi", b"j"]
+        )
+
+    def test_manyPieces(self) -> None:
+        """
+        More pieces than the kernel takes at once are sent one after the other.
+        """
+        pieces = [b"%d," % number for number in range(3000)]
+        self.transport.writeSequence(pieces)
+        self.assertEqual(
+            b"".join(data for data, _ in self.socket.sent), b"".join(pieces)
+        )
+        self.assertGreater(len(self.socket.sent), 1)
+
+    def test_nothingInPieces(self) -> None:
+        """
+        No pieces, or empty ones, are nothing to write.
+        """
+        self.transport.writeSequence([])
+        self.transport.writeSequence([b"", b""])
+        self.transport.write(b"x")
+        self.assertEqual(self.received(), (b"x", 0))
+        self.assertFalse(self.isWriting())
+
     def test_full(self) -> None:
         """
         When the kernel has no room, everything waits in order, descriptors
@@ -389,9 +425,11 @@ class TroubleTests(DescriptorsCountedTestCase):
             self.transport.connectionLost(Failure(ConnectionLost()))
 
         self.patch(self.protocol, "dataReceived", dataReceived)
-        self.other.sendall(b"x" * 100_000)
+        # A group ends what is read at once.
+        socket.send_fds(self.other, [b"first"], [self.aDescriptor()])
+        self.other.sendall(b"second")
         self.transport.readToTheEnd()
-        self.assertEqual(len(self.protocol.chunks), 1)
+        self.assertEqual(self.protocol.chunks, [5])
         self.assertEqual(self.lost(), ConnectionLost)
 
     def test_readToTheEndFails(self) -> None:
