@@ -92,7 +92,8 @@ def _firstError(failure: Failure) -> Failure:
 _WEIGHT = 256
 """How many bytes a message is thought to take that waits for room in its window."""
 
-Receiver = Callable[[Any, "Handle | None"], object]
+Receiver = Callable[[Any, Any], object]
+Attach = Callable[["Handle"], object]
 Answerer = Callable[[Any], object]
 
 
@@ -102,6 +103,7 @@ class MessagingChannel(Channel):
 
     @ivar _codec: How both sides encode messages.
     @ivar _receiver: Where messages go.
+    @ivar _attach: Makes of a handle what the receiver is given.
     @ivar _kept: Messages that were taken from the other side because it is about
         to end; C{None} while it is not.
     @ivar _keptSize: How much of a window those would take.
@@ -115,7 +117,9 @@ class MessagingChannel(Channel):
     def __init__(self, codec: Codec) -> None:
         super().__init__()
         self._codec = codec
+        self._encode = codec.encode
         self._receiver: Receiver | None = None
+        self._attach: Attach = lambda handle: handle
         self._kept: list[tuple[list[bytes], Handle | None]] | None = None
         self._keptSize = 0
         self._tooMany = 0
@@ -155,7 +159,7 @@ class MessagingChannel(Channel):
         @raise TypeError: if there are no messages of this type.
         @raise ValueError: if there are no messages with this value.
         """
-        content = self._codec.encode(message)
+        content = self._encode(message)
         delivered = Delivery()
         delivered.unheeded = self._unheeded
         if self.connected:
@@ -164,7 +168,9 @@ class MessagingChannel(Channel):
             delivered.errback(Failure(ChannelClosed("the channel is closed")))
         return delivered
 
-    def receiveMessages(self, receiver: Receiver) -> None:
+    def receiveMessages(
+        self, receiver: Receiver, attach: Attach = lambda handle: handle
+    ) -> None:
         """
         Give messages to C{receiver} from now on, beginning with those that have
         waited for one.
@@ -172,8 +178,11 @@ class MessagingChannel(Channel):
         It is called with each message and its handle, or C{None}, and owns the
         handle's descriptor.  What it raises is logged; the message was
         delivered all the same, as it would fail again.
+
+        @param attach: Makes of a handle what C{receiver} is given.
         """
         self._receiver = receiver
+        self._attach = attach
         kept, self._kept = self._kept or [], None
         for contents, handle in kept:
             self._messagesReceived(contents, [], handle)
@@ -337,11 +346,11 @@ class MessagingChannel(Channel):
             except (KeyError, ValueError, struct.error) as e:
                 raise MalformedBox(f"the values of a box: {e!r}") from e
         elif name == Delivered.commandName:
-            values = self._parse(box, Delivered.parseArguments)
-            if values["lane"] not in self._lanes:
-                raise MalformedBox(f"there is no lane {values['lane']!r}")
-            _, outbox = self._lanes[values["lane"]]
-            outbox.confirmed(values["boxes"], bool(values["refused"]))
+            try:
+                _, outbox = self._lanes[box[b"lane"]]
+                outbox.confirmed(int(box[b"boxes"]), box.get(b"refused") == b"True")
+            except (KeyError, ValueError) as e:
+                raise MalformedBox(f"the values of a box: {e!r}") from e
         else:
             super()._commandReceived(box)
 
@@ -360,7 +369,8 @@ class MessagingChannel(Channel):
         """
         Decode messages and deliver them.
         """
-        assert self._receiver is not None
+        receiver = self._receiver
+        assert receiver is not None
         try:
             messages = self._codec.decodeAll(contents)
         except Exception:
@@ -369,7 +379,7 @@ class MessagingChannel(Channel):
                 closeHandle(handle)
         for message in messages:
             try:
-                self._receiver(message, handle)
+                receiver(message, None if handle is None else self._attach(handle))
             except Exception:
                 self._log.failure("the receiver of a message failed")
 
@@ -448,13 +458,14 @@ class MessagingChannel(Channel):
 
     # -- what goes out
 
-    def _write(self, data: bytes, handle: Handle | None) -> None:
+    def _write(self, pieces: list[bytes | memoryview], handle: Handle | None) -> None:
         """
-        Send a box of a lane.
+        Send boxes of a lane.
         """
         if handle is None:
-            self.transport.write(data)
+            self.transport.writeSequence(pieces)
         else:
+            data = b"".join(pieces)
             self.transport.writeWithDescriptors(data, [handle.descriptor])
 
     def _confirm(self) -> None:

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from json import encoder as jsonEncoder
@@ -49,7 +49,7 @@ a frozen set count twice.
 LONG = 8192
 """How many characters make a string, or a message, a long one."""
 
-_Encode = Callable[[object], str]
+_Encode = Callable[[object, int], Iterable[str]]
 _Encoder = Callable[[Any, Any], None]
 
 
@@ -90,17 +90,20 @@ def _encoder(ensureASCII: bool, long: bool = False) -> _Encode:
     each message, which takes longer than the message.
 
     @param long: Whether it is for messages with long strings.
+
+    @return: It is given a message and 0, and returns pieces of text.
     """
     make = getattr(jsonEncoder, "c_make_encoder", None)
     if make is None:
         # An interpreter without the accelerator.
-        return json.JSONEncoder(
+        slow = json.JSONEncoder(
             ensure_ascii=ensureASCII,
             check_circular=False,
             allow_nan=False,
             separators=(",", ":"),
             default=_unknown,
-        ).encode
+        )
+        return lambda message, _: [slow.encode(message)]
     words = (
         jsonEncoder.encode_basestring_ascii
         if ensureASCII
@@ -108,36 +111,36 @@ def _encoder(ensureASCII: bool, long: bool = False) -> _Encode:
     )
     if long:
         words = _quoteLong
-    pieces = make(None, _unknown, words, None, ":", ",", False, False, False)
-    join = "".join
-    return lambda message: join(pieces(message, 0))
+    fast: _Encode = make(None, _unknown, words, None, ":", ",", False, False, False)
+    return fast
 
 
 class JSONCodec:
     """
     Messages as JSON in UTF-8.
 
-    @ivar _toText: The encoder that is the faster one for messages like the last.
+    @ivar _toPieces: The encoder that is the faster one for messages like the last.
     """
 
     def __init__(self) -> None:
-        self._toText = self._usual = _encoder(ensureASCII=False)
+        self._toPieces = self._usual = _encoder(ensureASCII=False)
         self._forLong = _encoder(ensureASCII=False, long=True)
         self._toASCII = _encoder(ensureASCII=True)
         self._decoder: Any = json.JSONDecoder(parse_constant=_noConstant)
+        self._scan = self._decoder.scan_once
 
     def encode(self, message: object) -> bytes:
         """
         A message as JSON.
         """
         try:
-            text = self._toText(message)
-            if (len(text) >= LONG) is (self._toText is self._usual):
+            text = "".join(self._toPieces(message, 0))
+            if (len(text) >= LONG) is (self._toPieces is self._usual):
                 self._expect(text)
             return text.encode()
         except UnicodeEncodeError:
             # Half of a surrogate pair has no UTF-8, but an escape.
-            return self._toASCII(message).encode()
+            return "".join(self._toASCII(message, 0)).encode()
         except RecursionError:
             raise ValueError(
                 "a message contains itself, or is nested too deep"
@@ -148,16 +151,25 @@ class JSONCodec:
         The next message may be like this one: choose what is faster for it.
         """
         hasLong = len(text) >= LONG and text.count('"') * LONG < 8 * len(text)
-        self._toText = self._forLong if hasLong else self._usual
+        self._toPieces = self._forLong if hasLong else self._usual
 
     def decode(self, content: bytes) -> object:
         """
         The message that was encoded.
         """
+        text = content.decode()
         try:
-            return cast(object, self._decoder.decode(content.decode()))
+            try:
+                message, end = self._scan(text, 0)
+            except StopIteration:
+                end = -1
+            if end != len(text):
+                # There may be blanks around it; those who send none should not
+                # pay for that.
+                message = self._decoder.decode(text)
         except RecursionError:
             raise ValueError("a message is nested too deep") from None
+        return cast(object, message)
 
     def decodeAll(self, contents: list[bytes]) -> list[object]:
         """
@@ -168,7 +180,7 @@ class JSONCodec:
             return [self.decode(contents[0])]
         text = b"".join((b"[", b",".join(contents), b"]")).decode()
         try:
-            messages, end = self._decoder.scan_once(text, 0)
+            messages, end = self._scan(text, 0)
         except StopIteration:
             raise ValueError("a message that is not JSON") from None
         except RecursionError:

@@ -33,6 +33,7 @@ from twisted_cluster._wire.lanes import (
     HANDLE,
     PART_LIMIT,
     SMALL,
+    UNTOLD,
     WINDOW,
     Delivered,
     Handle,
@@ -345,6 +346,37 @@ class WindowTests(MessagingCase):
         self.assertTrue(self.far.received == [message])
         self.assertIsNone(self.successResultOf(sent))
 
+    def test_toldSeldom(self) -> None:
+        """
+        While a large message comes, its sender is told only so often that it need
+        not wait.
+        """
+        # Read part by part.
+        self.pump.second.cut = PART_LIMIT
+        self.far.listen()
+        sent = self.near.sendMessage(b"x" * (8 * WINDOW))
+        self.pump.flush()
+        self.assertIsNone(self.successResultOf(sent))
+        once = len(serialize({amp.COMMAND: b"delivered", b"lane": b"messages"})) + 20
+        self.assertLess(self.near.bytesRead, (8 * WINDOW / UNTOLD + 2) * once)
+
+    def test_toldAtOnce(self) -> None:
+        """
+        That a message was delivered is told when it was, even if the next one
+        begins in the same box and takes long.
+        """
+        self.far.listen()
+        sent = [self.near.sendMessage(b"1"), self.near.sendMessage(b"2")]
+        # Gathered, as two boxes are on the way.
+        sent.append(self.near.sendMessage(b"3"))
+        self.near.sendMessage(b"x" * (PART_LIMIT + UNTOLD // 2))
+        while not sent[2].called:
+            self.assertTrue(self.pump.step())
+        self.assertLess(self.near.undelivered, 2)
+        self.assertEqual(self.outcomes(*sent), [None] * 3)
+        self.pump.flush()
+        self.assertEqual(len(self.far.received), 4)
+
     def test_manySmallOnes(self) -> None:
         """
         Neither do more than a window of messages without any bytes.
@@ -440,6 +472,29 @@ class DeliveryTests(MessagingCase):
     """
     Tests for knowing when all was delivered, or nothing will be.
     """
+
+    def test_lookedAtLater(self) -> None:
+        """
+        A Deferred fires whether somebody looked at it before, looks at it later,
+        or does neither; one that is cancelled or paused does as it was told.
+        """
+        self.far.listen()
+        before, later, cancelled, paused = (
+            self.near.sendMessage(b"%d" % number) for number in range(4)
+        )
+        results: list[str] = []
+        before.addCallback(lambda _: results.append("before"))
+        cancelled.cancel()
+        paused.pause()
+        self.pump.flush()
+        self.assertEqual(results, ["before"])
+        later.addCallback(lambda _: results.append("later"))
+        paused.addCallback(lambda _: results.append("paused"))
+        self.assertEqual(results, ["before", "later"])
+        paused.unpause()
+        self.assertEqual(results, ["before", "later", "paused"])
+        self.failureResultOf(cancelled, CancelledError)
+        self.assertEqual(len(self.far.received), 4)
 
     def test_whenDelivered(self) -> None:
         """

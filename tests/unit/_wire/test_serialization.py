@@ -149,6 +149,15 @@ class JSONTests(SynchronousTestCase):
         contents = [self.codec.encode(message) for message in messages]
         self.assertEqual(self.codec.decodeAll(contents), messages)
 
+    def test_blanks(self) -> None:
+        """
+        Another encoder may put blanks around a message.
+        """
+        self.assertEqual(self.codec.decode(b" \n[1, 2]\t "), [1, 2])
+        for wrong in (b"", b" ", b"1 2", b"[1],", b" NaN", b" " + b"[" * 100_000):
+            with self.assertRaises(ValueError):
+                self.codec.decode(wrong)
+
     def test_long(self) -> None:
         """
         Long strings are encoded as short ones, whatever is in them, and whatever
