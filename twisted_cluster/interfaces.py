@@ -9,7 +9,7 @@ interfaces; C{_run} puts them together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -35,6 +35,11 @@ class IDescriptorTransport(ITransport):
     """
     A stream transport that carries file descriptors beside the bytes.
     """
+
+    def writeSequence(iovec: Iterable[bytes | memoryview]) -> None:
+        """
+        Write bytes that are in pieces, without putting them together.
+        """
 
     def writeWithDescriptors(data: bytes, descriptors: Sequence[int]) -> None:
         """

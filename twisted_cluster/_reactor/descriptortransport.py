@@ -242,7 +242,7 @@ class DescriptorTransport(abstract.FileDescriptor):
         """
         self._send([data], ())
 
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+    def writeSequence(self, iovec: Iterable[_Piece]) -> None:
         """
         Send bytes that are in pieces.
         """

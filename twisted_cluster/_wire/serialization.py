@@ -126,8 +126,9 @@ class JSONCodec:
         self._toPieces = self._usual = _encoder(ensureASCII=False)
         self._forLong = _encoder(ensureASCII=False, long=True)
         self._toASCII = _encoder(ensureASCII=True)
-        self._decoder: Any = json.JSONDecoder(parse_constant=_noConstant)
-        self._scan = self._decoder.scan_once
+        decoder = cast(Any, json.JSONDecoder(parse_constant=_noConstant))
+        self._decode = decoder.decode
+        self._scan = decoder.scan_once
 
     def encode(self, message: object) -> bytes:
         """
@@ -166,7 +167,7 @@ class JSONCodec:
             if end != len(text):
                 # There may be blanks around it; those who send none should not
                 # pay for that.
-                message = self._decoder.decode(text)
+                message = self._decode(text)
         except RecursionError:
             raise ValueError("a message is nested too deep") from None
         return cast(object, message)

@@ -88,7 +88,7 @@ class MemoryTransport:
         """
         self.writeWithDescriptors(data, ())
 
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+    def writeSequence(self, iovec: Iterable[bytes | memoryview]) -> None:
         """
         Send bytes.
         """

@@ -184,6 +184,7 @@ class TroubleTests(DescriptorsCountedTestCase):
         Pieces are sent together.  When the kernel takes a part only, the rest goes
         on in the middle of a piece, and nothing is lost or sent twice.
         """
+        pieces: list[bytes | memoryview]
         pieces = [b"ab", b"", b"cdef", memoryview(b"ghi"), b"j"]
         self.transport.writeSequence(pieces)
         self.assertEqual(self.socket.sent, [(b"abcdefghij", 0)])
