@@ -52,6 +52,21 @@ class Delivery(Deferred[None]):
 
     unheeded: Unheeded
 
+    def errback(self, fail: Failure | BaseException | None = None) -> None:
+        """
+        Fail.
+        """
+        # Only now: what is called at the end of an object costs, and most do not
+        # fail.
+        self.__class__ = _Failed
+        super().errback(fail)
+
+
+class _Failed(Delivery):
+    """
+    One that has failed.
+    """
+
     def __del__(self) -> None:
         if self.called:
             result = getattr(self, "result", None)
