@@ -65,6 +65,23 @@ class TestFinishing:
                 assert list(cluster.processes()) == [pid]
             cluster.assertNoneLeft()
 
+    def test_workersAccept(self) -> None:
+        """
+        So it is where the workers accept for themselves.
+        """
+        options = ("--orphan-time", "60", "--policy", "none")
+        with supervised(workers=1, options=options) as cluster:
+            port = cluster.port
+            with Client(port) as client:
+                pid = client.meet()
+                cluster.signal(signal.SIGKILL)
+                cluster.process.wait(30)
+                until(lambda: isRefused(port), "a refusal")
+                client.order("users")
+                assert client.hear().startswith("((")
+                assert list(cluster.processes()) == [pid]
+            cluster.assertNoneLeft()
+
     def test_busy(self) -> None:
         """
         One that is busy ends when the time is over, and not before.

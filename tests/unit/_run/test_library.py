@@ -4,6 +4,7 @@ Tests of L{twisted_cluster._run.library}.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from types import ModuleType
@@ -17,8 +18,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_cluster._run import library
 from twisted_cluster._run.library import Cluster
 from twisted_cluster._run.orders import CHILD_MODULE, ProgramKind, WorkerOrders
-from twisted_cluster.errors import ClusterStopping, ConfigurationError
+from twisted_cluster.errors import (
+    ClusterStopping,
+    ConfigurationError,
+    ListenRefused,
+)
+from twisted_cluster.listening import ListenRequest, PortKind
 from twisted_cluster.settings import (
+    PortSettings,
     PrimarySettings,
     SchedulingPolicy,
     SupervisionSettings,
@@ -124,6 +131,28 @@ class ClusterTests(SynchronousTestCase):
         self.assertEqual((program.cwd, program.uid, program.gid), ("/", 5, 6))
         self.assertEqual(program.stdio, ("pipe",) * 3)
         self.assertEqual(program.serialization, "advanced")
+
+    def test_orphanTime(self) -> None:
+        """
+        Workers are told how long they may outlive the primary.
+        """
+        supervision = SupervisionSettings(orphanTime=4.5)
+        program = self.program(supervision=supervision)
+        self.assertEqual(self.orders(program).orphanTime, 4.5)
+
+    def test_ports(self) -> None:
+        """
+        What workers may listen on reaches the ports.
+        """
+        cluster = self.cluster(ports=PortSettings(mayListen=["tcp:80"]))
+        cluster.fork()
+        assert cluster._roster is not None
+        with self.assertRaises(ListenRefused) as caught:
+            cluster._roster.ports.lend(
+                next(iter(cluster._roster.workers.values())),
+                ListenRequest(kind=PortKind.TCP, port=81),
+            )
+        self.assertEqual(caught.exception.errno, errno.EACCES)
 
     def test_environment(self) -> None:
         """
