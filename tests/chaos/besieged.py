@@ -57,7 +57,7 @@ from twisted_cluster.interfaces import (
     IDescriptorTransport,
 )
 from twisted_cluster.listening import ListenRequest, PortKind
-from twisted_cluster.testing.channels import MemoryAddress
+from twisted_cluster.testing.channels import READ_SIZE, MemoryAddress
 from twisted_cluster.testing.processes import MemoryProcess, MemorySpawner
 
 REQUEST = ListenRequest(kind=PortKind.TCP, port=8000)
@@ -165,7 +165,9 @@ class Sink:
         if piece.descriptors is not None:
             group = descriptors.new(piece.descriptors)
             self.protocol.descriptorsReceived(group)
-        self.protocol.dataReceived(piece.data)
+        for start in range(0, len(piece.data), READ_SIZE):
+            self.protocol.dataReceived(piece.data[start : start + READ_SIZE])
+            assertBounded(self.protocol)
 
     def lose(self) -> None:
         """
@@ -308,7 +310,6 @@ class Besieged:
         if not sink.isClosing:
             self.said.append((name, piece))
             sink.deliver(piece, self.descriptors)
-            assertBounded(sink.protocol)
         if sink.isClosing:
             # The kernel may have had more; it has no meaning.
             sink.deliver(Piece(b"\0\4_ask", 1), self.descriptors)

@@ -280,7 +280,8 @@ class Speech:
         if choice == 0:
             pairs, count = self.answer(self.tag(), random.choice(self._commands))
         elif choice == 1:
-            pairs, count = self._brokenLane(), random.choice((None, None, 1))
+            pairs = self._brokenLane()
+            count = 1 if pairs[-1][0] == b"descriptors" else None
         elif choice == 2:
             confirmed = random.choice((*ODD_NUMBERS, b"1", b"5"))
             pairs, count = (
@@ -303,12 +304,17 @@ class Speech:
         """
         A box of a lane whose numbers are not those of its content.
         """
-        return [
-            (amp.COMMAND, self.random.choice((b"Messages", b"Questions"))),
-            (b"parts", self.numbers()),
-            (b"content", self.random.choice(ODD_BYTES)),
-            (b"delivered", self.random.choice((*ODD_NUMBERS, b"1"))),
+        random = self.random
+        pairs = [
+            (amp.COMMAND, random.choice((b"Messages", b"Questions"))),
+            (b"parts", b"" if random.random() < 0.2 else self.numbers()),
+            (b"content", b"" if random.random() < 0.4 else random.choice(ODD_BYTES)),
         ]
+        if random.random() < 0.3:
+            pairs.append((b"delivered", random.choice((*ODD_NUMBERS, b"1"))))
+        if random.random() < 0.5:
+            pairs += [(b"handle", b"{}"), (b"descriptors", b"1")]
+        return pairs
 
     def _mutated(self, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """
