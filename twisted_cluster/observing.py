@@ -95,7 +95,8 @@ class Emitter:
         """
         Tell every observer, in the order in which they came.
         """
-        for entry in self._byName.get(name) or self._entries(name):
+        entries = self._byName.get(name)
+        for entry in self._entries(name) if entries is None else entries:
             if entry.once:
                 if entry not in self._byName[name]:
                     # An observer before it made the same thing happen again.

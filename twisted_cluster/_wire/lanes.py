@@ -35,7 +35,7 @@ PART_LIMIT = 65000
 SMALL = 4096
 """Up to how many bytes a message may share a box."""
 
-BATCH = 2048
+BATCH = 4096
 """
 How many bytes are gathered for a box: few enough that the other process begins
 with them while this one goes on.
@@ -545,7 +545,7 @@ class Outbox:
         weight = self._size if handle is None else self._size + HANDLE
         self._underway.append(_Box(weight, ended, self._settled))
         self._room -= weight
-        if self._size <= SMALL:
+        if self._size <= BATCH + SMALL:
             pieces = [b"".join(pieces)]
         self._contents, self._settled, self._size = [], [], 0
         return pieces

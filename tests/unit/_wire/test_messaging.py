@@ -1199,6 +1199,25 @@ class RealTransportTests(RealReactorTestCase):
         self.assertEqual(len(far.received), 3)
         self.assertTrue(far.received[:2] == [first, second])
 
+    def test_commandsDoNotWait(self) -> None:
+        """
+        Commands do not wait behind a message of 100 MB either way, nor does its
+        sender take more memory for it than the kernel and a window do.
+        """
+        near, far = Link(), Link()
+        for channel, end in zip((near, far), self.socketPair(), strict=True):
+            self.open(channel, end)
+            channel.listen()
+        near.sendMessage(bytes(100_000_000))
+        self.assertLess(near.transport.unsent, 1.5 * WINDOW)
+        near.tell(Note)
+        far.tell(Note)
+        self.turnUntil(lambda: near.received and far.received)
+        self.assertEqual((near.received, far.received), (["note"], ["note"]))
+        self.assertLess(far.bytesRead, 1.5 * WINDOW)
+        self.turnUntil(lambda: not near.undelivered)
+        self.assertEqual(len(far.received), 2)
+
     def test_json(self) -> None:
         """
         With a real codec, structures arrive as they were.
