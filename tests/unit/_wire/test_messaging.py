@@ -1205,9 +1205,9 @@ class RealTransportTests(RealReactorTestCase):
         sender take more memory for it than the kernel and a window do.
         """
         near, far = Link(), Link()
-        for channel, end in zip((near, far), self.socketPair(), strict=True):
-            self.open(channel, end)
-            channel.listen()
+        for link, end in zip((near, far), self.socketPair(), strict=True):
+            self.open(link, end)
+            link.listen()
         near.sendMessage(bytes(100_000_000))
         self.assertLess(near.transport.unsent, 1.5 * WINDOW)
         near.tell(Note)
