@@ -75,10 +75,17 @@ class Course:
 
     primary: Primary
 
-    def __init__(self, reactor: Any, wanted: int) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        wanted: int,
+        sendSignal: Callable[[int, int], object] = os.kill,
+    ) -> None:
         """
         @param wanted: How many workers there are to be.
+        @param sendSignal: Sends a process a signal.
         """
+        self._sendSignal = sendSignal
         self._reactor = reactor
         self._wanted = wanted
         self._workers: dict[int, _Worker] = {}
@@ -234,7 +241,7 @@ class Course:
         worker.doomed = True
         # Before, so that whatever comes of it comes later.
         self.killedAt[worker.id] = time.monotonic()
-        os.kill(worker.pid, signal.SIGKILL)
+        self._sendSignal(worker.pid, signal.SIGKILL)
         self.kills += 1
 
     async def _stop(self, worker: _Worker, fault: Fault) -> None:
@@ -242,10 +249,10 @@ class Course:
         SIGSTOP, and SIGCONT later.
         """
         worker.stopped = True
-        os.kill(worker.pid, signal.SIGSTOP)
+        self._sendSignal(worker.pid, signal.SIGSTOP)
         await self._sleep(fault.seconds)
         if worker.id in self._workers:
-            os.kill(worker.pid, signal.SIGCONT)
+            self._sendSignal(worker.pid, signal.SIGCONT)
         worker.stopped = False
 
     async def _roll(self, worker: _Worker, fault: Fault) -> None:
