@@ -209,7 +209,8 @@ class Service(protocol.ServerFactory):
             [
                 WORKER.send({"number": number, "padding": "x" * size})
                 for number in range(count)
-            ]
+            ],
+            consumeErrors=True,
         )
 
 

@@ -132,7 +132,12 @@ class Load:
         # The address may be that of somebody else's who waits, or of one that
         # is over.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        client.bind(sourceOf(number))
+        try:
+            client.bind(sourceOf(number))
+        except OSError:
+            # Somebody listens on this port on every address: no number of ours.
+            client.close()
+            return
         failure = client.connect_ex(("127.0.0.1", self._port))
         self._ledger.write(number, Outcome.OPEN, 0, connection.begunAt, 0.0)
         self._open[client.fileno()] = connection

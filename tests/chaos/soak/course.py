@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from tests.chaos.soak.plan import Fault, Kind
-from tests.chaos.soak.steering import OrderFailed, Primary
+from tests.chaos.soak.steering import Client, OrderFailed, Primary
 
 PATIENCE = 120.0
 """
@@ -65,6 +65,7 @@ class Course:
     What is done to the workers.
 
     @ivar primary: Who has them; set right after this object was made.
+    @ivar client: The load; C{None} while there is none.
     @ivar killedAt: By worker, when it was killed, or told to exit.
     @ivar done: How often each fault was carried out.
     @ivar kills: How many workers were killed.
@@ -85,6 +86,7 @@ class Course:
         @param wanted: How many workers there are to be.
         @param sendSignal: Sends a process a signal.
         """
+        self.client: Client | None = None
         self._sendSignal = sendSignal
         self._reactor = reactor
         self._wanted = wanted
@@ -148,12 +150,14 @@ class Course:
         """
         Wait until something is so.
 
-        @raise SoakFailed: if it takes too long, or the primary ends.
+        @raise SoakFailed: if it takes too long, or a process has ended.
         """
         deadline = time.monotonic() + PATIENCE
         while not condition():
             if self.primary.ended.called:
                 raise SoakFailed("the primary has ended")
+            if self.client is not None and self.client.ended.called:
+                raise SoakFailed("the client has ended")
             if time.monotonic() > deadline:
                 raise SoakFailed(f"not within {PATIENCE:g} s: {what}: {self._workers}")
             await self._sleep(0.02)
@@ -293,6 +297,17 @@ class Course:
         if worker.id not in self.killedAt:
             self._kill(worker)
 
+    async def _stallAndKill(self, worker: _Worker, fault: Fault) -> None:
+        """
+        Kill it while the primary stands still.
+        """
+        self._sendSignal(self.primary.pid, signal.SIGSTOP)
+        await self._sleep(fault.seconds / 10)
+        if worker.id not in self.killedAt:
+            self._kill(worker)
+        await self._sleep(fault.seconds / 10)
+        self._sendSignal(self.primary.pid, signal.SIGCONT)
+
     async def _exit(self, worker: _Worker, fault: Fault) -> None:
         """
         Have it end when it has the next connection.
@@ -322,5 +337,6 @@ _LASTING: dict[Kind, Callable[[Course, _Worker, Fault], Coroutine[Any, Any, None
     Kind.EXHAUST: Course._exhaust,
     Kind.FLOOD: Course._flood,
     Kind.FLOOD_KILL: Course._floodAndKill,
+    Kind.STALL_KILL: Course._stallAndKill,
     Kind.EXIT: Course._exit,
 }

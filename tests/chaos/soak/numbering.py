@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+# Not the ports that the kernel chooses for others.
 _FIRST_PORT = 20_000
-_PORTS = 40_000
+_PORTS = 12_000
 _HOSTS = 250
 
 LIMIT = _PORTS * _HOSTS * _HOSTS

@@ -32,12 +32,14 @@ class Kind(Enum):
     """Thousands of messages to it, and from it."""
     FLOOD_KILL = "flood and kill"
     """SIGKILL in the middle of a flood."""
+    STALL_KILL = "stall and kill"
+    """SIGKILL while the primary has SIGSTOP, which so has much to find out later."""
     EXIT = "exit"
     """Have it end by itself, while it has connections."""
 
 
 WEIGHTS = {
-    Kind.KILL: 45,
+    Kind.KILL: 40,
     Kind.KILL_ALL: 1,
     Kind.STOP: 10,
     Kind.ROLL: 10,
@@ -45,6 +47,7 @@ WEIGHTS = {
     Kind.EXHAUST: 6,
     Kind.FLOOD: 4,
     Kind.FLOOD_KILL: 4,
+    Kind.STALL_KILL: 5,
     Kind.EXIT: 10,
 }
 """

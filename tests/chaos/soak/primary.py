@@ -34,7 +34,7 @@ PATIENCE = 60.0
 Seconds that an answer of a worker may take.
 """
 
-_FLOOD = 2000
+_FLOOD = 5000
 
 
 class Soaked:
@@ -116,12 +116,13 @@ class Soaked:
         self._counts.pop(worker, None)
         await defer.gatherResults(
             [
-                to.ask({"do": "flood", "count": _FLOOD, "size": 100}, PATIENCE),
+                to.ask({"do": "flood", "count": _FLOOD, "size": 200}, PATIENCE),
                 *(
-                    to.send({"number": number, "padding": "x" * 100})
+                    to.send({"number": number, "padding": "x" * 200})
                     for number in range(_FLOOD)
                 ),
-            ]
+            ],
+            consumeErrors=True,
         )
         there = await to.ask({"do": "flooded"}, PATIENCE)
         here = self._counts.pop(worker, [0, 0])

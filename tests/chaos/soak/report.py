@@ -76,6 +76,7 @@ def _done(verdict: Verdict, course: Course) -> list[Row]:
         ("exhaustions of descriptors", course.done[Kind.EXHAUST]),
         ("floods of messages", course.done[Kind.FLOOD]),
         ("kills in a flood", course.done[Kind.FLOOD_KILL]),
+        ("kills while the primary stands still", course.done[Kind.STALL_KILL]),
         ("exits of their own", course.done[Kind.EXIT]),
     ]
     return [Row(name, str(count)) for name, count in counts]

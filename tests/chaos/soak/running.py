@@ -51,8 +51,7 @@ class Soak:
 
     @ivar course: What is done to the workers.
     @ivar _next: The number of the next connection.
-    @ivar _finished: How many have ended, without those of C{_client}.
-    @ivar _client: The process of the load; C{None} before there is one.
+    @ivar _finished: How many have ended, without those of the load that is on.
     @ivar _until: When it has lasted long enough; set after the warm-up.
     @ivar _peak: The most memory that the primary was seen to have.
     """
@@ -76,7 +75,6 @@ class Soak:
         self._port = _freePort()
         self._next = 0
         self._finished = 0
-        self._client: Client | None = None
         self._peak = 0
         self._until = 0.0
         self.course = Course(reactor, options.workers)
@@ -149,7 +147,7 @@ class Soak:
         """
         Carry out faults while clients connect.
         """
-        client = self._client = Client(self._log)
+        client = self.course.client = Client(self._log)
         place = self._port, self._paths[1]
         client.start(
             self._reactor, clientCommand(*place, self._next, self._options.concurrency)
@@ -164,13 +162,14 @@ class Soak:
             raise SoakFailed(f"the client failed: {ended}")
         self._finished += client.finished
         self._next = client.next
-        self._client = None
+        self.course.client = None
 
     def _count(self) -> int:
         """
         How many connections have ended.
         """
-        return self._finished + (self._client.finished if self._client else 0)
+        client = self.course.client
+        return self._finished + (client.finished if client else 0)
 
     def _isEnough(self) -> bool:
         """

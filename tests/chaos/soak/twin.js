@@ -77,7 +77,7 @@ function worker() {
     const host = socket.remoteAddress;
     if (!host || !host.startsWith('127.100.')) return undefined;
     const [, , high, low] = host.split('.').map(Number);
-    return (high * 250 + low - 1) * 40000 + socket.remotePort - 20000;
+    return (high * 250 + low - 1) * 12000 + socket.remotePort - 20000;
   }
 
   const isSlow = (number) => number % 101 < 8;

@@ -198,3 +198,15 @@ class CourseTests(SynchronousTestCase):
         self.primary.ended.callback(None)
         waiting = Deferred.fromCoroutine(self.course.until(lambda: False, "never"))
         self.failureResultOf(waiting, SoakFailed)
+
+    def test_clientEnds(self) -> None:
+        """
+        Nor without a load.
+        """
+        self.course.client = cast("Any", MemoryPrimary())
+        waiting = Deferred.fromCoroutine(self.course.until(lambda: False, "never"))
+        self.assertNoResult(waiting)
+        assert self.course.client is not None
+        self.course.client.ended.callback(None)
+        self.clock.advance(0.02)
+        self.failureResultOf(waiting, SoakFailed)
