@@ -34,7 +34,7 @@ def test_flat() -> None:
     """
     The primary does not grow.
     """
-    status, output = restarts(100)
+    status, output = restarts(60)
     assert status == 0, f"\n{output}"
 
 
@@ -42,7 +42,7 @@ def test_leakingMemory() -> None:
     """
     One object more for each worker would be noticed.
     """
-    status, output = restarts(20, "--leak=memory")
+    status, output = restarts(10, "--leak=memory")
     assert (status, "objects more" in output) == (1, True), f"\n{output}"
 
 
@@ -50,5 +50,5 @@ def test_leakingDescriptors() -> None:
     """
     So would one descriptor more.
     """
-    status, output = restarts(20, "--leak=descriptors")
+    status, output = restarts(10, "--leak=descriptors")
     assert (status, "descriptors changes" in output) == (1, True), f"\n{output}"
