@@ -847,6 +847,27 @@ class UNIXTests(PortCase):
         self.assertEqual(changed, [self.path])
         self.assertEqual(os.umask(0), 0)
 
+    def test_modeBeforeItListens(self) -> None:
+        """
+        A stream socket's path has its permissions before anybody can connect.
+        """
+        refused: list[bytes] = []
+        chmod = os.chmod
+
+        def connectFirst(path: bytes, mode: int) -> None:
+            with (
+                socket.socket(socket.AF_UNIX) as early,
+                self.assertRaises(ConnectionRefusedError),
+            ):
+                early.connect(path)
+            refused.append(path)
+            chmod(path, mode)
+
+        self.patch(os, "chmod", connectFirst)
+        self.open(self.unixRequest(mode=0o600))
+        self.assertEqual(refused, [self.path])
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+
     def test_removedBySomebody(self) -> None:
         """
         A port can be closed whose path, and lock file, somebody else removed.
