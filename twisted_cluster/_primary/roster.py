@@ -110,6 +110,9 @@ class Roster:
             raise
         else:
             self.workerStarted(worker)
+            exit = worker.started()
+            if exit is not None:
+                self._clock.callLater(0, worker.ended, exit)
         return worker
 
     def _failed(self, worker: WorkerHandle, error: Exception) -> None:

@@ -122,6 +122,8 @@ class WorkerHandle(ProcessProtocol):
         self.startedAt: float = seconds()
         self.output = output
         self.pipes: dict[int, ITCPTransport] = {}
+        self._isStarted = False
+        self._endedEarly: WorkerExit | None = None
 
     def __repr__(self) -> str:
         return f"<worker {self.id}: {self.lifecycle.state.value}, process {self.pid}>"
@@ -339,7 +341,22 @@ class WorkerHandle(ProcessProtocol):
         Its process has ended.  Others may still hold its standard output, so
         nothing waits for that.
         """
-        self.ended(_exitOf(reason.value))
+        exit = _exitOf(reason.value)
+        if self._isStarted:
+            self.ended(exit)
+        else:
+            self._endedEarly = exit
+
+    def started(self) -> WorkerExit | None:
+        """
+        Whoever starts it has it in hand from now on.
+
+        @return: How its process has ended, if it has: Twisted tells of a process
+            that ends at once while it is being started.  The caller has to tell
+            L{ended}, later.
+        """
+        self._isStarted = True
+        return self._endedEarly
 
     def ended(self, exit: WorkerExit) -> None:
         """
