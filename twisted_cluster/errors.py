@@ -8,6 +8,7 @@ Every exception of the package, and whose fault each one is::
     +-- ListenRefused           the primary could not open a port for a worker
     +-- ChannelError            the channel between primary and worker
     |   +-- ChannelClosed       it is gone; the other process ended or left
+    |   +-- TakenBack           it was not read; the other process is blocked or gone
     |   +-- MalformedBox        the other side broke the rules of the wire
     |   +-- HandleRefused       the other process has no descriptor left for it
     +-- AnswerFailed            the other process did not answer a question
@@ -76,6 +77,13 @@ class ChannelError(ClusterError):
 class ChannelClosed(ChannelError):
     """
     The channel is closed: the process at its other end exited or left.
+    """
+
+
+class TakenBack(ChannelError):
+    """
+    The other process never read what it was sent, and never will: it was taken
+    back out of the channel.
     """
 
 

@@ -26,6 +26,26 @@ class ListeningAddress:
 
 
 @frozen(kw_only=True)
+class PortReading:
+    """
+    How a port of the primary's is at one moment.
+
+    @ivar address: Where it listens.
+    @ivar workers: The numbers of the workers that listen on it.
+    @ivar backlog: How many connections the kernel may keep for it.
+    @ivar queued: How many connections wait in the primary for a worker.
+    @ivar underway: How many are on their way to workers: handed over, and not yet
+        taken.
+    """
+
+    address: ListeningAddress
+    workers: tuple[int, ...]
+    backlog: int
+    queued: int
+    underway: int
+
+
+@frozen(kw_only=True)
 class WorkerExit:
     """
     How a worker's process ended: exactly one of the two is set, or neither

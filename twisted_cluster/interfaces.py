@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from attrs import define
+from attrs import define, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -74,6 +74,21 @@ class IDescriptorTransport(ITransport):
     unsent: int = Attribute("How many bytes wait until the other side reads.")
 
 
+class IHandoffTransport(IDescriptorTransport):
+    """
+    The primary's end of a hand-off channel, on which each write arrives as one
+    packet, or not at all.
+    """
+
+    def takeBack() -> list[bytes]:
+        """
+        Take out of the channel what the other side has not read, and now never
+        will.
+
+        @return: Every write since then, in order.
+        """
+
+
 class IDescriptorProtocol(IProtocol):
     """
     What a L{IDescriptorTransport} delivers to.
@@ -105,11 +120,14 @@ class AcceptedConnection:
     @ivar suspect: Whether a worker was lost while this was on its way to it, and
         perhaps because of it.  The next one says that it takes it before it does
         anything with it, so that it cannot be the end of a third.
+    @ivar isTouched: Whether a worker has said, of an insured connection, that it
+        reads or writes its first byte.
     """
 
     descriptor: int
     inode: int
     suspect: bool = False
+    isTouched: bool = False
 
 
 class IConnectionReceiver(Interface):
@@ -145,6 +163,12 @@ class IOpenPort(Interface):
         Leave new connections in the kernel's backlog.
         """
 
+    def isGivenUp(connection: AcceptedConnection) -> bool:
+        """
+        Whether the client of an accepted connection has gone, and left nothing to
+        be read: whoever served it would serve nobody.
+        """
+
     def close() -> None:
         """
         Close the port, and remove what it left in the file system.
@@ -173,6 +197,22 @@ class IPortOpener(Interface):
         """
 
 
+@frozen
+class WorkerChannels:
+    """
+    The primary's ends of the channels to one worker.
+
+    @ivar stream: For everything that need not wait.
+    @ivar query: On which the worker waits for each answer.
+    @ivar handoff: On which connections are handed over; its transport is a
+        L{IHandoffTransport}.
+    """
+
+    stream: IDescriptorProtocol
+    query: IDescriptorProtocol
+    handoff: IDescriptorProtocol
+
+
 class ISpawner(Interface):
     """
     The primary's way to processes.
@@ -182,16 +222,13 @@ class ISpawner(Interface):
         process: IProcessProtocol,
         program: WorkerProgram,
         workerID: int,
-        stream: IDescriptorProtocol,
-        query: IDescriptorProtocol,
+        channels: WorkerChannels,
     ) -> dict[int, ITCPTransport]:
         """
-        Start a worker process, with two channels to it.
+        Start a worker process, with three channels to it.
 
         @param process: Represents it, and is told how it ends.
-        @param stream: Our end of the channel for everything that need not wait.
-        @param query: Our end of the channel on which the worker waits for each
-            answer.
+        @param channels: Our ends of the channels.
 
         @return: By descriptor, our ends of its pipes beyond standard error, which
             lead both ways; what comes is told to C{process} as for the others.
@@ -209,9 +246,12 @@ class IBorrowedPort(Interface):
     A port of an application in a worker, whose connections the primary accepts.
     """
 
-    def takeConnections(descriptors: Sequence[int]) -> Sequence[int]:
+    def takeConnections(descriptors: Sequence[int], insured: bool) -> Sequence[int]:
         """
         Serve these connections.
+
+        @param insured: Whether L{IPrimaryPorts.touch} has to be called of each
+            before its first byte is read or written, and when it is closed.
 
         @return: Positions in C{descriptors} of those that the port does not
             take, because it is paused or closed.  The caller closes these; the
@@ -243,6 +283,19 @@ class IPrimaryPorts(Interface):
     def stopTaking(loan: Loan) -> None:
         """
         No connections of this loan for now.
+        """
+
+    hasTold: bool = Attribute(
+        "Whether the primary is sure to hear what was said of connections, even if "
+        "this process ends now."
+    )
+
+    def touch(inode: int) -> None:
+        """
+        The first byte of an insured connection is about to be read or written, but
+        not before C{hasTold}; or the connection is closed.
+
+        @param inode: The inode number of its socket.
         """
 
     def giveBack(loan: Loan) -> None:

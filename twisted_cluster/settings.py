@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-from attrs import Attribute, evolve, field, fields, frozen
+from attrs import Attribute, evolve, field, fields, frozen, validators
 from attrs.converters import optional
 from attrs.validators import ge, gt, instance_of
 
@@ -116,11 +116,31 @@ class HandoffSettings:
         that the kernel's backlog holds the rest.
     @ivar window: How many connections of one port may be on their way to one
         worker: handed over, but not yet taken.  As many are held up by a worker
-        that hangs.
+        that hangs, until it is seen to hang.
+    @ivar blockedAfter: After how many seconds in which a worker's reactor does not
+        turn it gets no connections, and those it has not read are given to others,
+        until it turns again.  It can take half as long again to see it.  0 does not
+        look.
+    @ivar insured: Whether the primary keeps its descriptor of each connection until
+        the worker reads or writes the first byte, so that connections which a lost
+        worker had taken but not touched are served by another.  Costs a descriptor
+        in the primary for each of those, and a message for each connection.
     """
 
     queueLimit: int = field(default=1024, validator=[instance_of(int), ge(1)])
     window: int = field(default=64, validator=[instance_of(int), ge(1)])
+    blockedAfter: float = field(default=0.5, validator=ge(0))
+    insured: bool = field(default=False, validator=instance_of(bool))
+
+    def requirePossible(self, policy: SchedulingPolicy) -> None:
+        """
+        @raise ConfigurationError: if this cannot be had with that policy.
+        """
+        if self.insured and policy is not SchedulingPolicy.RR:
+            raise ConfigurationError(
+                "connections can only be insured with the policy rr: with "
+                f"{policy.value} the primary never has them"
+            )
 
 
 def _patterns(value: Iterable[PortPattern | str]) -> tuple[PortPattern, ...]:
@@ -144,12 +164,19 @@ class PortSettings:
         any case, and so is a port that another worker was allowed to open.
     @ivar limit: How many ports may be open at a time, whoever asked for them.
         Each takes one of the primary's descriptors.
+    @ivar backlog: How many connections the kernel keeps for a port until the primary
+        accepts them; C{None} is what the application asks for, which is 50 if it
+        says nothing.  The kernel has a limit of its own, on Linux
+        C{net.core.somaxconn}.
     """
 
     mayListen: tuple[PortPattern, ...] | None = field(
         default=None, converter=optional(_patterns)
     )
     limit: int = field(default=512, validator=[instance_of(int), ge(1)])
+    backlog: int | None = field(
+        default=None, validator=validators.optional([instance_of(int), ge(0)])
+    )
 
 
 @frozen(kw_only=True)
@@ -201,6 +228,9 @@ class ClusterSettings:
     supervision: SupervisionSettings = field(factory=SupervisionSettings)
     handoff: HandoffSettings = field(factory=HandoffSettings)
     ports: PortSettings = field(factory=PortSettings)
+
+    def __attrs_post_init__(self) -> None:
+        self.handoff.requirePossible(self.policy)
 
 
 SERIALIZATIONS = ("json", "advanced")

@@ -37,6 +37,7 @@ from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import codecNamed
 from twisted_cluster._wire.toprimary import (
+    WIRE_VERSION,
     Announce,
     GiveBack,
     Leaving,
@@ -44,8 +45,10 @@ from twisted_cluster._wire.toprimary import (
     Running,
     StartTaking,
     StopTaking,
+    Touched,
 )
-from twisted_cluster._wire.toworker import Leave, TakeConnections
+from twisted_cluster._wire.toworker import Leave, TakeConnections, Turn
+from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster.errors import AnswerFailed, ChannelClosed, ListenRefused
@@ -53,8 +56,8 @@ from twisted_cluster.interfaces import (
     AcceptedConnection,
     IBlockingChannel,
     IBorrowedPort,
-    IDescriptorProtocol,
-    IDescriptorTransport,
+    IHandoffTransport,
+    WorkerChannels,
 )
 from twisted_cluster.listening import ListenRequest, PortKind
 from twisted_cluster.testing.channels import READ_SIZE, MemoryAddress
@@ -105,18 +108,21 @@ class CountingReader(BoxReader):
         return boxes
 
 
-@implementer(IDescriptorTransport)
+@implementer(IHandoffTransport)
 class Sink:
     """
     A transport whose other end the fuzzer plays: what is written goes nowhere.
 
     @ivar isClosing: Whether nothing is to be delivered any more.
+    @ivar unread: Boxes with descriptors that the fuzzer leaves unread.
     """
 
     unsent = 0
+    _written = 0
 
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
+        self.unread: list[bytes] = []
         self.isClosing = False
         self.isLost = False
 
@@ -132,10 +138,13 @@ class Sink:
 
     def writeWithDescriptors(self, data: bytes, descriptors: Sequence[int]) -> None:
         """
-        Nobody reads it, but what is sent has to be open.
+        What is sent has to be open.  Every third is left unread.
         """
         for descriptor in descriptors:
             os.fstat(descriptor)
+        self._written += 1
+        if self._written % 3 == 0:
+            self.unread.append(data)
 
     def loseConnection(self) -> None:
         """
@@ -149,6 +158,13 @@ class Sink:
         """
         The fuzzer says what it has to say.
         """
+
+    def takeBack(self) -> list[bytes]:
+        """
+        The fuzzer has read everything, but for what it did not.
+        """
+        packets, self.unread = self.unread, []
+        return packets
 
     def getHost(self) -> MemoryAddress:
         """
@@ -412,16 +428,26 @@ class _Scripted:
     The worker in a process that the fuzzer plays.
     """
 
-    def __init__(self, stream: Sink, query: Sink) -> None:
+    def __init__(self, stream: Sink, query: Sink, handoff: Sink) -> None:
         self.stream = stream
         self.query = query
+        self.handoff = handoff
 
     def closeAll(self) -> None:
         """
-        Both channels close.
+        The channels close; the primary has both ends of one of them, and closes that
+        itself.
         """
         self.stream.lose()
         self.query.lose()
+        self.finish()
+
+    def finish(self) -> None:
+        """
+        The primary closes the hand-off channel.
+        """
+        if self.handoff.isClosing:
+            self.handoff.lose()
 
 
 class HostileSpawner(MemorySpawner):
@@ -439,15 +465,18 @@ class HostileSpawner(MemorySpawner):
         process: Any,
         program: Any,
         workerID: int,
-        stream: IDescriptorProtocol,
-        query: IDescriptorProtocol,
+        channels: WorkerChannels,
     ) -> Any:
         """
         Start one of either kind.
         """
         if self.connect is None:
-            return super().spawn(process, program, workerID, stream, query)
-        worker: Any = _Scripted(self.connect(stream), self.connect(query))
+            return super().spawn(process, program, workerID, channels)
+        worker: Any = _Scripted(
+            self.connect(channels.stream),
+            self.connect(channels.query),
+            self.connect(channels.handoff),
+        )
         started = MemoryProcess(1, process, program, workerID, worker)
         self.processes.append(started)
         process.makeConnection(started)
@@ -477,9 +506,11 @@ class BesiegedPrimary(Besieged):
             self.peers.append(peer)
         [self.port] = self.surroundings.opener.openPorts
         contents = contentsOf(random, codecNamed(serialization))
-        toPrimary = [Running, StartTaking, StopTaking, Shout, Shout]
-        self._speech = Speech(random, toPrimary, contents)
+        self._speech = Speech(random, [Running, Shout, Shout], contents)
         self._streamPools = self._speech.pools(150)
+        handoffs = Speech(random, [StartTaking, StopTaking, Touched], contents)
+        self._handoffs = handoffs
+        self._handoffPools = handoffs.pools(80)
         queries = Speech(random, [Announce, Listen, GiveBack, GiveBack], contents)
         self._queries = queries
         self._queryPools = queries.pools(40)
@@ -499,24 +530,33 @@ class BesiegedPrimary(Besieged):
         worker.answer(self.application.answer)
         worker.addLocator(self.application)
         link, query = process.worker.stream, process.worker.query
+        handoff = process.worker.handoff
         if self.random.random() < 0.9:
-            self._comeUp(link, query)
+            self._comeUp(link, query, handoff)
         if self.random.random() < 0.2:
             for _ in self.mutter("query", [query], self._queries, self._queryPools):
-                self._meanwhile(worker, link)
+                self._meanwhile(worker, link, handoff)
+        if self.random.random() < 0.5:
+            pools = self._handoffPools
+            for _ in self.mutter("handoff", [handoff], self._handoffs, pools):
+                self._meanwhile(worker, link, handoff)
         for _ in self.mutter("stream", [link], self._speech, self._streamPools):
-            self._meanwhile(worker, link)
+            self._meanwhile(worker, link, handoff)
         if self.random.random() < 0.2:
             self.say("stream 0", link, self._farewell[0])
         self._end(process, link, query)
         self.boxes += link.protocol._reader.count + query.protocol._reader.count
         self._assertOthersServe()
 
-    def _comeUp(self, link: Sink, query: Sink) -> None:
+    def _comeUp(self, link: Sink, query: Sink, handoff: Sink) -> None:
         """
         It begins as any worker does.
         """
-        box = {amp.COMMAND: b"Announce", amp.ASK: b"1", b"wireVersion": b"1"}
+        box = {
+            amp.COMMAND: b"Announce",
+            amp.ASK: b"1",
+            b"wireVersion": b"%d" % WIRE_VERSION,
+        }
         self.say("query 0", query, Piece(serialize(box)))
         request = [
             (amp.COMMAND, b"Listen"),
@@ -535,9 +575,9 @@ class BesiegedPrimary(Besieged):
         self.say("stream 0", link, Piece(serialize({amp.COMMAND: b"Running"})))
         for loan in list(self.cluster._roster.ports._byLoan):  # type: ignore[union-attr]
             box = {amp.COMMAND: b"StartTaking", b"loan": b"%d" % loan}
-            self.say("stream 0", link, Piece(serialize(box)))
+            self.say("handoff 0", handoff, Piece(serialize(box)))
 
-    def _meanwhile(self, worker: Any, link: Sink) -> None:
+    def _meanwhile(self, worker: Any, link: Sink, handoff: Sink) -> None:
         """
         What the primary does while it listens.
         """
@@ -555,9 +595,16 @@ class BesiegedPrimary(Besieged):
             if piece is not None:
                 self.say("stream 0", link, piece)
         elif choice < 0.45:
+            piece = self.answer(handoff.protocol, self._handoffs)
+            if piece is not None:
+                self.say("handoff 0", handoff, piece)
+        elif choice < 0.47:
             piece = self.answer(link.protocol, self._speech)
             if piece is not None:
                 self.say("stream 0", link, piece)
+        elif choice < 0.48:
+            # As if its reactor had not turned.
+            handoff.protocol.takeBack()
 
     def _accept(self, count: int) -> None:
         """
@@ -575,12 +622,14 @@ class BesiegedPrimary(Besieged):
         """
         Its process ends; what the kernel tells first is chance.
         """
+        handoff = process.worker.handoff
         steps = [link.lose, query.lose, process.exit]
         self.random.shuffle(steps)
         for step in steps:
             step()
+        process.worker.finish()
         self.surroundings.clock.advance(1)
-        for channel in (link.protocol, query.protocol):
+        for channel in (link.protocol, query.protocol, handoff.protocol):
             require(not channel._questions, "questions without an end")
 
     def _assertOthersServe(self) -> None:
@@ -641,7 +690,9 @@ class _Port:
 
     random: Random
 
-    def takeConnections(self, descriptors: Sequence[int]) -> Sequence[int]:
+    def takeConnections(
+        self, descriptors: Sequence[int], insured: bool
+    ) -> Sequence[int]:
         """
         Serve some, at once and to their end, and refuse some.
         """
@@ -682,9 +733,10 @@ class BesiegedWorker(Besieged):
         super().__init__(descriptors, random)
         self.codec = codecNamed(random.choice(("json", "json", "advanced")))
         contents = contentsOf(random, self.codec)
-        commands = [TakeConnections, TakeConnections, Leave, Shout]
-        self._speech = Speech(random, commands, contents)
+        self._speech = Speech(random, [Turn, Leave, Shout], contents)
         self._pools = self._speech.pools(150)
+        self._handoffs = Speech(random, [TakeConnections], contents)
+        self._handoffPools = self._handoffs.pools(80)
         self.application = Application(random)
 
     def hostileStream(self) -> None:
@@ -697,6 +749,8 @@ class BesiegedWorker(Besieged):
             self.codec, self.application.mistake, lambda: lost.append(True)
         )
         sink = self.sink(link)
+        handoffs = HandoffLink()
+        handoff = self.sink(handoffs)
         files = OpenFiles()
         correspondence = Correspondence(link, files, Clock())
         correspondence.answer(self.application.answer)
@@ -704,17 +758,22 @@ class BesiegedWorker(Besieged):
         if self.random.random() < 0.8:
             correspondence.receive(self.application.receive)
         for loan in range(3):
-            link.startTaking(loan, _Port(self.random))
+            handoffs.startTaking(loan, _Port(self.random))
         for _ in self.mutter("stream", [sink], self._speech, self._pools):
             self._meanwhile(correspondence, link, sink)
+            self._takings(handoffs, handoff)
+        pools = self._handoffPools
+        for _ in self.mutter("handoff", [handoff], self._handoffs, pools):
+            self._takings(handoffs, handoff)
         if self.random.random() < 0.5:
             correspondence.receive(self.application.receive)
         sink.lose()
+        handoff.lose()
         require(lost == [True], f"lost {len(lost)} times")
         require(not link._questions, "questions without an end")
-        self.boxes += sink.protocol._reader.count
+        self.boxes += sink.protocol._reader.count + handoff.protocol._reader.count
         files.close()
-        self._query(PrimaryPorts(self._queries(link), link))
+        self._query(PrimaryPorts(self._queries(link), handoffs))
         require(not self.descriptors.opened, "descriptors are open at the end")
 
     def _meanwhile(
@@ -727,18 +786,26 @@ class BesiegedWorker(Besieged):
         piece = None
         if choice < 0.05:
             self.chat(correspondence)
-        elif choice < 0.1:
-            loan = self.random.randrange(3)
-            link.stopTaking(loan)
-            link.startTaking(loan, _Port(self.random))
         elif choice < 0.25:
-            piece = self._connections()
-        elif choice < 0.35:
             piece = self.confirm(link)
-        elif choice < 0.45:
+        elif choice < 0.35:
             piece = self.answer(link, self._speech)
         if piece is not None:
             self.say("stream 0", sink, piece)
+
+    def _takings(self, handoffs: HandoffLink, sink: Sink) -> None:
+        """
+        What its ports do, and what comes for them.
+        """
+        choice = self.random.random()
+        if choice < 0.05:
+            loan = self.random.randrange(3)
+            handoffs.stopTaking(loan)
+            handoffs.startTaking(loan, _Port(self.random))
+        elif choice < 0.1:
+            handoffs.touch(self.random.randrange(100))
+        elif choice < 0.25:
+            self.say("handoff 0", sink, self._connections())
 
     def _connections(self) -> Piece:
         """
@@ -757,6 +824,8 @@ class BesiegedWorker(Besieged):
         }
         if self.random.random() < 0.2:
             box[b"suspect"] = b"True"
+        if self.random.random() < 0.2:
+            box[b"insured"] = b"True"
         return Piece(serialize(box), arrived)
 
     def _queries(self, link: PrimaryLink) -> QueryClient:

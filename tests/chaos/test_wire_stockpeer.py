@@ -17,14 +17,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.unit.realreactor import RealReactorTestCase
+from twisted_cluster._primary.handofflink import HandoffLink as PrimarysHandoffLink
 from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._reactor.handofftransport import HandoffTransport
 from twisted_cluster._supervision.lifecycle import State
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.messaging import Messages, Questions
 from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster._wire.toprimary import (
+    WIRE_VERSION,
     Announce,
     GiveBack,
     Leaving,
@@ -33,8 +36,9 @@ from twisted_cluster._wire.toprimary import (
     StopTaking,
 )
 from twisted_cluster._wire.toworker import Leave
+from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.primarylink import PrimaryLink
-from twisted_cluster.interfaces import IBorrowedPort, ISpawner
+from twisted_cluster.interfaces import IBorrowedPort, ISpawner, WorkerChannels
 from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
 from twisted_cluster.testing.ports import MemoryPortOpener
 
@@ -225,7 +229,11 @@ class StockCase(RealReactorTestCase):
         Connect a channel to a stock peer.
         """
         ours, theirs = self.socketPair()
-        DescriptorTransport(self.reactor, ours, channel).open()
+        if isinstance(channel, PrimarysHandoffLink):
+            # On a stream, as stock AMP knows no packets.
+            HandoffTransport(self.reactor, ours, theirs.dup(), channel).open()
+        else:
+            DescriptorTransport(self.reactor, ours, channel).open()
         stock = StockPeer()
         theirs.setblocking(False)
         self.reactor.adoptStreamConnection(
@@ -273,14 +281,14 @@ class StockWorkerTests(StockCase):
         self.addCleanup(self.opener.close)
         program = WorkerProgram(arguments=("x",), environment={})
         self.handle: WorkerHandle = self.roster.fork(program, 0)
-        self.stream, self.query = spawner.peers  # type: ignore[attr-defined]
+        self.stream, self.query, self.handoff = spawner.peers  # type: ignore[attr-defined]
 
     def test_life(self) -> None:
         """
         It comes up, borrows a port, takes connections and refuses some, gives the
         port back and leaves.
         """
-        answer = self.result(self.query.callRemote(Announce, wireVersion=1))
+        answer = self.result(self.query.callRemote(Announce, wireVersion=WIRE_VERSION))
         self.assertEqual((answer["worker"], answer["serialization"]), (1, "json"))
         self.stream.callRemote(Running)
         self.turnUntil(lambda: self.handle.mayTakeConnections)
@@ -299,18 +307,18 @@ class StockWorkerTests(StockCase):
             )
         )
         self.assertEqual(lent, {"errno": 0, "loan": 1, "descriptors": 1})
-        self.stream.callRemote(StartTaking, loan=1)
+        self.handoff.callRemote(StartTaking, loan=1)
         [port] = self.opener.ports
         self.turn()
         clients = port.accept(3)
-        self.turnUntil(lambda: self.stream.heard)
-        self.assertEqual(self.stream.heard, [("connections", 1, 3, 3)])
-        self.stream.closeDescriptors()
+        self.turnUntil(lambda: self.handoff.heard)
+        self.assertEqual(self.handoff.heard, [("connections", 1, 3, 3)])
+        self.handoff.closeDescriptors()
         self.turnUntil(lambda: not clients[0].isServed)
         # What it refused is kept for another.
         self.assertEqual([client.isServed for client in clients], [False, True, False])
         self.handle.leave()
-        self.turnUntil(lambda: len(self.stream.heard) == 2)
+        self.turnUntil(lambda: ("leave",) in self.stream.heard)
         gone = {"loan": 1, "leaving": False}
         self.assertEqual(self.result(self.query.callRemote(GiveBack, **gone)), {})
         self.assertFalse(clients[1].isServed)
@@ -354,12 +362,13 @@ class _Spawner:
         self.peers: list[StockPeer] = []
 
     def spawn(
-        self, process: Any, program: Any, workerID: int, stream: Any, query: Any
+        self, process: Any, program: Any, workerID: int, channels: WorkerChannels
     ) -> dict[int, Any]:
         """
-        Connect both channels to one.
+        Connect each channel to one.
         """
-        self.peers += [self._connect(stream), self._connect(query)]
+        for channel in (channels.stream, channels.query, channels.handoff):
+            self.peers.append(self._connect(channel))
         return {}
 
 
@@ -369,7 +378,9 @@ class _Port:
     Takes every connection, and closes it.
     """
 
-    def takeConnections(self, descriptors: Sequence[int]) -> Sequence[int]:
+    def takeConnections(
+        self, descriptors: Sequence[int], insured: bool
+    ) -> Sequence[int]:
         """
         Close them.
         """
@@ -394,22 +405,25 @@ class StockPrimaryTests(StockCase):
             lambda: self.happened.append("lost"),
         )
         self.stock = self.connect(self.link)
+        self.handoffs = HandoffLink()
+        self.handoffStock = self.connect(self.handoffs)
 
     def test_life(self) -> None:
         """
         It is told what the worker says, sends it a connection, and asks it to leave.
         """
         self.link.reportRunning()
-        self.link.startTaking(7, _Port())
-        self.turnUntil(lambda: len(self.stock.heard) == 2)
-        self.assertEqual(self.stock.heard, [("running",), ("start", 7)])
+        self.handoffs.startTaking(7, _Port())
+        self.turnUntil(lambda: self.stock.heard and self.handoffStock.heard)
+        self.assertEqual(self.stock.heard, [("running",)])
+        self.assertEqual(self.handoffStock.heard, [("start", 7)])
         client, served = self.socketPair()
         # Its own way to send one descriptor: with a byte of what it says next.
-        assert self.stock.transport is not None
-        self.stock.transport.sendFileDescriptor(served.fileno())  # type: ignore[attr-defined]
+        assert self.handoffStock.transport is not None
+        self.handoffStock.transport.sendFileDescriptor(served.fileno())  # type: ignore[attr-defined]
         inode = os.fstat(served.fileno()).st_ino.to_bytes(8, "big")
         answer = self.result(
-            self.stock.callRemote(
+            self.handoffStock.callRemote(
                 StockTakeConnections, loan=7, inodes=inode, descriptors=1
             )
         )
@@ -418,8 +432,8 @@ class StockPrimaryTests(StockCase):
         self.assertEqual(client.recv(1), b"")
         self.assertEqual(self.result(self.stock.callRemote(Leave)), {})
         self.assertEqual(self.happened, ["asked"])
-        self.link.stopTaking(7)
-        self.turnUntil(lambda: len(self.stock.heard) == 3)
+        self.handoffs.stopTaking(7)
+        self.turnUntil(lambda: ("stop", 7) in self.handoffStock.heard)
 
     def test_tooManyDescriptors(self) -> None:
         """

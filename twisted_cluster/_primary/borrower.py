@@ -9,6 +9,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from twisted_cluster._primary.insurance import Insurance
 from twisted_cluster.interfaces import AcceptedConnection
 
 
@@ -26,15 +27,25 @@ class Borrower(Protocol):
     @property
     def mayTakeConnections(self) -> bool:
         """
-        Whether its reactor runs and it has not been asked to leave.
+        Whether its reactor runs, and turns, and it has not been asked to leave.
+        """
+
+    @property
+    def insurance(self) -> Insurance:
+        """
+        Its insured connections.
         """
 
     def handOff(
-        self, loan: int, connections: Sequence[AcceptedConnection]
+        self, loan: int, connections: Sequence[AcceptedConnection], insured: bool
     ) -> Deferred[Sequence[int]]:
         """
         Send connections to the worker.  The caller keeps them until the answer.
 
+        @param insured: Whether they are covered by its insurance.
+
         @return: Fires with the positions of those that the worker refused; fails
-            if the worker was lost before it answered.
+            with L{TakenBack<twisted_cluster.errors.TakenBack>} if it has not seen
+            them, and with L{ChannelClosed<twisted_cluster.errors.ChannelClosed>} if
+            it was lost before it answered.
         """

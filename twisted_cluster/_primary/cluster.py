@@ -15,7 +15,7 @@ from twisted_cluster._primary.worker import Worker
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster.errors import ConfigurationError
-from twisted_cluster.events import ListeningAddress, WorkerExit
+from twisted_cluster.events import ListeningAddress, PortReading, WorkerExit
 from twisted_cluster.interfaces import IClusterObserver
 from twisted_cluster.observing import Emitter, Observers
 from twisted_cluster.settings import PrimarySettings, SchedulingPolicy, WorkerProgram
@@ -96,6 +96,14 @@ class Cluster(Emitter):
         self._roster: Roster | None = None
         self._observers: Observers[Any] = Observers()
         self._receiving = False
+
+    @property
+    def ports(self) -> list[PortReading]:
+        """
+        How the open ports are at this moment, in the order in which they were
+        opened.
+        """
+        return [] if self._roster is None else self._roster.ports.readings()
 
     # -- setting up
 

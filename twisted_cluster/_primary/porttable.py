@@ -33,7 +33,7 @@ from twisted_cluster._primary.borrower import Borrower
 from twisted_cluster._primary.handoffport import HandoffPort
 from twisted_cluster._primary.sharedport import SharedPort
 from twisted_cluster.errors import ListenRefused
-from twisted_cluster.events import ListeningAddress
+from twisted_cluster.events import ListeningAddress, PortReading
 from twisted_cluster.interfaces import IOpenPort, IPortOpener
 from twisted_cluster.listening import ListenRequest, Loan
 from twisted_cluster.permissions import allowing, whyMisleading
@@ -49,6 +49,18 @@ class PrimaryPort(Protocol):
     def acceptsItself(self) -> bool:
         """
         Whether the workers accept on it themselves.
+        """
+
+    @property
+    def queued(self) -> int:
+        """
+        How many connections wait in the primary for a worker.
+        """
+
+    @property
+    def underway(self) -> int:
+        """
+        How many connections are on their way to workers.
         """
 
     def lend(self, worker: Borrower, loan: int) -> None:
@@ -125,6 +137,18 @@ class _Entry:
             port=self.boundPort,
             addressType=family if request.kind.isStream else f"udp{family}",
             fd=request.descriptor,
+        )
+
+    def reading(self) -> PortReading:
+        """
+        How it is now.
+        """
+        return PortReading(
+            address=self.address(),
+            workers=tuple(sorted(self.loans)),
+            backlog=self.request.backlog,
+            queued=self.port.queued,
+            underway=self.port.underway,
         )
 
     def answers(self, request: ListenRequest) -> bool:
@@ -277,6 +301,12 @@ class PortTable:
         for entry in list(self._entries):
             self._close(entry)
 
+    def readings(self) -> list[PortReading]:
+        """
+        @return: How the open ports are, in the order in which they were opened.
+        """
+        return [entry.reading() for entry in self._entries]
+
     # -- finding, opening, closing
 
     def _find(self, worker: Borrower, request: ListenRequest) -> _Entry | None:
@@ -345,6 +375,8 @@ class PortTable:
         """
         Open a port.
         """
+        if self._settings.backlog is not None and request.kind.isStream:
+            request = evolve(request, backlog=self._settings.backlog)
         port: HandoffPort | SharedPort
         if request.kind.isStream and self._policy is SchedulingPolicy.RR:
             port = self._newHandoffPort()

@@ -51,8 +51,11 @@ class Roster:
         @param policy: Who accepts the connections of its ports.
         @param handoff: How many connections may be on their way.
         @param newOutput: Where goes what workers write into pipes.
+
+        @raise ConfigurationError: if policy and hand-off do not go together.
         @param ports: What workers may have opened; anything if it is not given.
         """
+        handoff.requirePossible(policy)
         self._newOutput = newOutput
         self._handoff = handoff
         self._spawner = spawner
@@ -86,16 +89,13 @@ class Roster:
             self._newOutput(number, program.stdio),
             self.ports,
             self,
-            self._clock.seconds,
+            self._clock,
+            self._handoff.blockedAfter,
         )
         self.workers[worker.id] = worker
         try:
             worker.pipes = self._spawner.spawn(
-                worker,
-                program,
-                worker.id,
-                worker.link,
-                worker.queries,
+                worker, program, worker.id, worker.channels
             )
         except OSError as e:
             self._log.error(

@@ -15,6 +15,8 @@ class SharedPort:
     """
 
     acceptsItself = True
+    # What waits, waits in the kernel.
+    queued = underway = 0
 
     def __init__(self) -> None:
         self._opened: IOpenPort | None = None

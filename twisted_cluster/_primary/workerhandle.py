@@ -5,26 +5,29 @@ A worker as the primary sees it; the worker's own side is in C{_worker}.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from signal import Signals
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_cluster._primary.handofflink import HandoffLink
+from twisted_cluster._primary.insurance import Insurance
 from twisted_cluster._primary.porttable import PortTable
+from twisted_cluster._primary.pulse import Pulse
 from twisted_cluster._primary.workerlink import WorkerLink, WorkerQueries
 from twisted_cluster._primary.workeroutput import Output
 from twisted_cluster._supervision.lifecycle import Happening, Lifecycle
 from twisted_cluster._supervision.reconcile import WorkerFacts
 from twisted_cluster.errors import ChannelClosed, ConfigurationError, ListenRefused
 from twisted_cluster.events import ListeningAddress, WorkerExit
-from twisted_cluster.interfaces import AcceptedConnection
+from twisted_cluster.interfaces import AcceptedConnection, WorkerChannels
 from twisted_cluster.listening import ListenRequest, Loan
 
 
@@ -87,6 +90,9 @@ class WorkerHandle(ProcessProtocol):
     @ivar voluntary: Whether it leaves because somebody wants it to: it, or us.
     @ivar link: Our end of the stream channel.
     @ivar queries: Our end of the query channel.
+    @ivar handoffs: Our end of the hand-off channel.
+    @ivar insurance: Its insured connections.
+    @ivar pulse: Whether its reactor turns.
     """
 
     _log = Logger()
@@ -99,11 +105,12 @@ class WorkerHandle(ProcessProtocol):
         output: Mapping[int, Output],
         ports: PortTable,
         observer: WorkerObserver,
-        seconds: Callable[[], float],
+        clock: IReactorTime,
+        blockedAfter: float,
     ) -> None:
         """
-        @param seconds: Tells the time, as
-            L{twisted.internet.interfaces.IReactorTime.seconds} does.
+        @param blockedAfter: As in L{HandoffSettings
+            <twisted_cluster.settings.HandoffSettings>}.
         """
         self.id = id
         self.slot = slot
@@ -111,6 +118,9 @@ class WorkerHandle(ProcessProtocol):
         self.lifecycle = Lifecycle()
         self.link = WorkerLink(self)
         self.queries = WorkerQueries(self)
+        self.handoffs = HandoffLink(self)
+        self.insurance = Insurance()
+        self.pulse = Pulse(self.link.turn, self._pulseChanged, clock, blockedAfter)
         self.runningAt: float | None = None
         self.retireOrderedAt: float | None = None
         self.disconnectedAt: float | None = None
@@ -118,8 +128,8 @@ class WorkerHandle(ProcessProtocol):
         self.voluntary = False
         self._ports = ports
         self._observer = observer
-        self._seconds = seconds
-        self.startedAt: float = seconds()
+        self._seconds = clock.seconds
+        self.startedAt: float = clock.seconds()
         self.output = output
         self.pipes: dict[int, ITCPTransport] = {}
         self._isStarted = False
@@ -138,9 +148,18 @@ class WorkerHandle(ProcessProtocol):
     @property
     def mayTakeConnections(self) -> bool:
         """
-        Whether its reactor runs and it has not been asked to leave.
+        Whether its reactor runs, and turns, and it has not been asked to leave.
         """
-        return self.lifecycle.mayTakeConnections
+        return self.lifecycle.mayTakeConnections and not self.pulse.isBlocked
+
+    @property
+    def channels(self) -> WorkerChannels:
+        """
+        Our ends of the channels, to be connected to their transports.
+        """
+        return WorkerChannels(
+            stream=self.link, query=self.queries, handoff=self.handoffs
+        )
 
     def facts(self) -> WorkerFacts:
         """
@@ -159,12 +178,12 @@ class WorkerHandle(ProcessProtocol):
     # -- what it is asked
 
     def handOff(
-        self, loan: int, connections: Sequence[AcceptedConnection]
+        self, loan: int, connections: Sequence[AcceptedConnection], insured: bool
     ) -> Deferred[Sequence[int]]:
         """
         Send it connections.
         """
-        return self.link.takeConnections(loan, connections)
+        return self.handoffs.takeConnections(loan, connections, insured)
 
     def retire(self) -> None:
         """
@@ -275,6 +294,7 @@ class WorkerHandle(ProcessProtocol):
         """
         self.lifecycle.happened(Happening.RAN)
         self.runningAt = self._seconds()
+        self.pulse.start()
         self._ports.workerChanged(self)
         self._observer.workerRunning(self)
 
@@ -307,6 +327,12 @@ class WorkerHandle(ProcessProtocol):
         """
         self._ports.stopTaking(self, loan)
 
+    def touched(self, inodes: Sequence[int]) -> None:
+        """
+        It is about to read or write the first byte of insured connections.
+        """
+        self.insurance.touched(inodes)
+
     def leaving(self) -> None:
         """
         It is about to close its channel, of its own free will.
@@ -319,6 +345,17 @@ class WorkerHandle(ProcessProtocol):
         It cannot be reached any more.
         """
         self._disconnected()
+
+    def handoffsLost(self) -> None:
+        """
+        It is gone, or broke the rules of the hand-off channel: then it cannot serve
+        any more.  What it did not take is back; what it took before that, and did
+        not touch, comes before it.
+        """
+        if self.lifecycle.isConnected:
+            self._disconnected()
+            self.cutOff()
+        self.insurance.settle()
 
     # -- what its process does
 
@@ -362,11 +399,36 @@ class WorkerHandle(ProcessProtocol):
         """
         It is gone, if it ever was there.
         """
+        if self.link.connected:
+            # What it said last may not have been read yet.
+            self.link.transport.readToTheEnd()
         self._disconnected()
         self.lifecycle.happened(Happening.EXITED)
         # A process that it started may hold the other ends, and does not read.
         self.cutOff()
         self._observer.workerExited(self, exit)
+
+    def _pulseChanged(self) -> None:
+        """
+        Its reactor does not turn any more, or turns again.
+        """
+        self._ports.workerChanged(self)
+        if self.pulse.isBlocked:
+            taken = self.handoffs.takeBack()
+            self._log.warn(
+                "worker {id} has not answered for {silence:.1f} s: it gets no "
+                "connections until it does, and {taken} messages with connections "
+                "that it had not read go to the others",
+                id=self.id,
+                silence=self.pulse.silence,
+                taken=taken,
+            )
+        else:
+            self._log.info(
+                "worker {id} answers again, after {lag:.1f} s",
+                id=self.id,
+                lag=self.pulse.lag,
+            )
 
     def _disconnected(self) -> None:
         """
@@ -377,6 +439,8 @@ class WorkerHandle(ProcessProtocol):
             return
         self.lifecycle.happened(Happening.CHANNEL_LOST)
         self.disconnectedAt = self._seconds()
+        self.pulse.stop()
+        self.handoffs.finish()
         self._ports.workerLost(self)
         self._observer.workerDisconnected(self)
 

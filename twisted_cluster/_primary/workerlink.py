@@ -1,5 +1,5 @@
 """
-The primary's ends of the two channels to one worker.
+The primary's ends of the query channel and of the stream channel to one worker.
 
 The responders translate, call one method of the worker's handle, and translate
 the answer; what is decided is decided there.
@@ -7,7 +7,6 @@ the answer; what is decided is decided there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -24,13 +23,10 @@ from twisted_cluster._wire.toprimary import (
     Leaving,
     Listen,
     Running,
-    StartTaking,
-    StopTaking,
     listenRequest,
 )
-from twisted_cluster._wire.toworker import Leave, TakeConnections
+from twisted_cluster._wire.toworker import Leave, Turn
 from twisted_cluster.errors import ListenRefused, MalformedBox
-from twisted_cluster.interfaces import AcceptedConnection
 from twisted_cluster.listening import ListenRequest, Loan
 
 
@@ -69,16 +65,6 @@ class WorkerReports(Protocol):
     def giveBack(self, loan: int, leaving: bool) -> None:
         """
         It closed a port.
-        """
-
-    def startTaking(self, loan: int) -> None:
-        """
-        It welcomes connections.
-        """
-
-    def stopTaking(self, loan: int) -> None:
-        """
-        It wants no connections for now.
         """
 
     def leaving(self) -> None:
@@ -154,7 +140,7 @@ class WorkerQueries(Channel):
 
 class WorkerLink(MessagingChannel):
     """
-    Hands connections to a worker, and hears what it says about itself.
+    Says what a worker shall do, and hears how it is.
     """
 
     def __init__(self, worker: WorkerReports) -> None:
@@ -162,34 +148,13 @@ class WorkerLink(MessagingChannel):
         super().__init__(codecNamed(worker.serialization))
         self._worker = worker
 
-    def takeConnections(
-        self, loan: int, connections: Sequence[AcceptedConnection]
-    ) -> Deferred[Sequence[int]]:
+    def turn(self) -> Deferred[dict[str, Any]]:
         """
-        Send connections.
+        Ask whether the worker's reactor turns.
 
-        @return: Fires with the positions of those that the worker refused.
+        @return: Fires when it does; fails if the worker is gone.
         """
-        taken = self.callRemote(
-            TakeConnections,
-            loan=loan,
-            inodes=[connection.inode for connection in connections],
-            descriptors=[connection.descriptor for connection in connections],
-            # Nothing is said of those that are not, which are nearly all.
-            suspect=connections[0].suspect or None,
-        )
-        return taken.addCallback(self._refused, len(connections))
-
-    def _refused(self, answer: dict[str, Any], count: int) -> Sequence[int]:
-        """
-        What the answer to L{TakeConnections} says.
-        """
-        refused: Sequence[int] = answer["refused"]
-        if max(refused, default=0) >= count:
-            error = MalformedBox("connections are refused that were not sent")
-            self.breakOff(error)
-            raise error
-        return refused
+        return self.callRemote(Turn)
 
     def leave(self) -> Deferred[dict[str, Any]]:
         """
@@ -205,22 +170,6 @@ class WorkerLink(MessagingChannel):
         The worker's reactor runs.
         """
         self._worker.running()
-        return {}
-
-    @responds(StartTaking)
-    def startTaking(self, loan: int) -> dict[str, Any]:
-        """
-        A port of the worker's welcomes connections.
-        """
-        self._worker.startTaking(loan)
-        return {}
-
-    @responds(StopTaking)
-    def stopTaking(self, loan: int) -> dict[str, Any]:
-        """
-        A port of the worker's wants none for now.
-        """
-        self._worker.stopTaking(loan)
         return {}
 
     @responds(Leaving)

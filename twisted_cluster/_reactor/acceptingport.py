@@ -6,11 +6,15 @@ becomes no protocol, but is handed on as bare descriptors.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
+import select
 import socket
 import stat
 import sys
+import termios
+from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -53,7 +57,7 @@ How many bytes a UNIX socket's path has at most, where the kernel takes least.
 RESERVE = 256
 """
 How many descriptors connections leave to the rest of the process, or a quarter of
-its limit if that is less.  Each worker that is started needs four, and waiting
+its limit if that is less.  Each worker that is started needs eight, and waiting
 connections must not keep the worker from starting that would take them.
 """
 
@@ -133,6 +137,21 @@ class _AcceptingMixin:
         """
         self._wanted = False
         self.stopReading()  # type: ignore[attr-defined]
+
+    def isGivenUp(self, connection: AcceptedConnection) -> bool:
+        """
+        Whether a client has gone, and left nothing to be read.
+
+        The end of what it sends is no sign of it: it may wait for an answer.
+        """
+        poll = select.poll()
+        poll.register(connection.descriptor, 0)
+        if not poll.poll(0):
+            # Neither reset nor closed in both directions.
+            return False
+        unread = array("i", [0])
+        fcntl.ioctl(connection.descriptor, termios.FIONREAD, unread)
+        return not unread[0]
 
     def doRead(self) -> None:
         """
@@ -348,6 +367,12 @@ class SharedDatagramPort:
         """
         The workers read.
         """
+
+    def isGivenUp(self, connection: AcceptedConnection) -> bool:
+        """
+        It has no connections.
+        """
+        return False
 
     def close(self) -> None:
         """

@@ -24,6 +24,7 @@ from twisted_cluster._reactor.serving import (
     ServedTCPConnection,
     ServedUNIXConnection,
 )
+from twisted_cluster._wire.descriptors import inodeOf
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
@@ -243,7 +244,9 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         with Conversation(self.reactor.serving):
             super().doRead()  # type: ignore[misc]
 
-    def takeConnections(self, descriptors: Sequence[int]) -> Sequence[int]:
+    def takeConnections(
+        self, descriptors: Sequence[int], insured: bool
+    ) -> Sequence[int]:
         """
         Serve connections that the primary accepted.
         """
@@ -251,15 +254,17 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         for position, descriptor in enumerate(descriptors):
             # Asked again each time: a protocol may have paused the port.
             if self._taking:
-                self._serve(descriptor)
+                self._serve(descriptor, insured)
             else:
                 refused.append(position)
         return refused
 
-    def _serve(self, descriptor: int) -> None:
+    def _serve(self, descriptor: int, insured: bool) -> None:
         """
         Do with a connection what C{tcp.Port.doRead} does after it accepted one.
         """
+        inode = inodeOf(descriptor) if insured else None
+        transport = None
         connection = socket.socket(
             self.addressFamily, self.socketType, fileno=descriptor
         )
@@ -274,17 +279,25 @@ class _BorrowedStreamMixin(_BorrowingMixin):
                 self._buildAddr(peer)  # type: ignore[attr-defined]
             )
             if protocol is None:
-                connection.close()
                 return
             number = self.sessionno
             self.sessionno = number + 1
             transport = self.transport(
                 connection, protocol, peer, self, number, self.reactor
             )
+            if insured:
+                transport.insure(self._primaryPorts)
             with Conversation(self.reactor.serving):
                 protocol.makeConnection(transport)
         except BaseException:
             log.deferr()
+        finally:
+            if transport is None:
+                connection.close()
+                if inode is not None:
+                    # There is nobody who would ever say so, and the primary would
+                    # keep it open.
+                    self._primaryPorts.touch(inode)
 
     def _peerOf(self, connection: socket.socket) -> Any:
         """

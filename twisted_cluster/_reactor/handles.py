@@ -36,6 +36,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_cluster._reactor.serving import ServedTCPConnection, ServedUNIXConnection
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.interfaces import IHandles, ISending
@@ -192,6 +193,9 @@ def _detachConnection(
             f"{len(unread)} bytes that were read cannot be sent with a connection, "
             f"only {UNREAD_LIMIT}"
         )
+    if isinstance(transport, ServedTCPConnection | ServedUNIXConnection):
+        # No other worker must be given it by the primary.
+        transport.touch()
     handle = _handle(_CONNECTION, transport.socket, unread)
     wasReading = transport in cast(Any, transport.reactor).getReaders()
     transport.stopReading()

@@ -17,15 +17,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._reactor.handofftransport import HandoffTransport, handoffPair
 from twisted_cluster._reactor.inheriting import inheritable
-from twisted_cluster.interfaces import IDescriptorProtocol, ISpawner
+from twisted_cluster.interfaces import ISpawner, WorkerChannels
 from twisted_cluster.settings import WorkerProgram
 
 WORKER_VARIABLE = "TWISTED_CLUSTER_WORKER_ID"
 CHANNELS_VARIABLE = "TWISTED_CLUSTER_CHANNELS"
 """
 The two environment variables that make a process a worker: its number, and the
-descriptors of its stream and query channels.  The worker removes both before
+descriptors of its stream, query and hand-off channels.  The worker removes both before
 its program runs, so that what the program starts is no worker.
 """
 
@@ -78,11 +79,10 @@ class Spawner:
         process: IProcessProtocol,
         program: WorkerProgram,
         workerID: int,
-        stream: IDescriptorProtocol,
-        query: IDescriptorProtocol,
+        channels: WorkerChannels,
     ) -> dict[int, ITCPTransport]:
         """
-        Start a worker process, and connect both channels.
+        Start a worker process, and connect the channels.
         """
         pipes: dict[int, socket.socket] = {}
         theirs: dict[int, socket.socket] = {}
@@ -93,17 +93,28 @@ class Spawner:
             ourQuery, theirQuery = socket.socketpair()
             unlessStarted.callback(ourQuery.close)
             always.callback(theirQuery.close)
+            # The worker's end of this one stays open here, too.
+            ourHandoff, theirHandoff = handoffPair()
+            unlessStarted.callback(ourHandoff.close)
+            unlessStarted.callback(theirHandoff.close)
             for number, how in enumerate(program.stdio):
                 if how == "pipe" and number not in _PIPES:
                     pipes[number], theirs[number] = socket.socketpair()
                     unlessStarted.callback(pipes[number].close)
                     always.callback(theirs[number].close)
             self._spawnProcess(
-                process, program, workerID, theirStream, theirQuery, theirs
+                process,
+                program,
+                workerID,
+                (theirStream, theirQuery, theirHandoff),
+                theirs,
             )
             unlessStarted.pop_all()
-        DescriptorTransport(self._reactor, ourStream, stream).open()
-        DescriptorTransport(self._reactor, ourQuery, query).open()
+        DescriptorTransport(self._reactor, ourStream, channels.stream).open()
+        DescriptorTransport(self._reactor, ourQuery, channels.query).open()
+        HandoffTransport(
+            self._reactor, ourHandoff, theirHandoff, channels.handoff
+        ).open()
         return {
             number: self._connect(pipe, _Pipe(process, number))
             for number, pipe in pipes.items()
@@ -126,8 +137,7 @@ class Spawner:
         process: IProcessProtocol,
         program: WorkerProgram,
         workerID: int,
-        stream: socket.socket,
-        query: socket.socket,
+        channels: Sequence[socket.socket],
         pipes: Mapping[int, socket.socket],
     ) -> None:
         """
@@ -143,7 +153,8 @@ class Spawner:
         environment = dict(program.environment)
         environment.update(inheritable(inherited))
         environment[WORKER_VARIABLE] = str(workerID)
-        environment[CHANNELS_VARIABLE] = f"{first},{first + 1}"
+        numbers = range(first, first + len(channels))
+        environment[CHANNELS_VARIABLE] = ",".join(map(str, numbers))
         nothing = os.open(os.devnull, os.O_RDWR)
 
         def end(number: int, how: str | int) -> int | str:
@@ -170,8 +181,10 @@ class Spawner:
                         for number, how in enumerate(program.stdio)
                     },
                     **{number: number for number in inherited},
-                    first: stream.fileno(),
-                    first + 1: query.fileno(),
+                    **{
+                        number: channel.fileno()
+                        for number, channel in zip(numbers, channels, strict=True)
+                    },
                 },
             )
         finally:

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from attrs import frozen
+
 from twisted_cluster._reactor.blockingchannel import BlockingChannel
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
 from twisted_cluster._reactor.flushing import flush
@@ -36,9 +38,20 @@ How many seconds a worker's end may wait for the primary to take its messages.
 """
 
 
-def channelsFromEnvironment() -> tuple[socket.socket, socket.socket]:
+@frozen
+class _Channels:
     """
-    The channels that the primary gave this process: stream and query.
+    A worker's ends of the channels.
+    """
+
+    stream: socket.socket
+    query: socket.socket
+    handoff: socket.socket
+
+
+def channelsFromEnvironment() -> _Channels:
+    """
+    The channels that the primary gave this process.
 
     What marks this process as a worker is removed, and the channels are closed
     on exec, so that nothing that the program starts is taken for a worker.
@@ -52,13 +65,11 @@ def channelsFromEnvironment() -> tuple[socket.socket, socket.socket]:
             "this module is what a cluster's primary runs; use `twistd cluster` to "
             "start a cluster"
         )
-    stream, query = (
-        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=int(number))
-        for number in markers.split(",")
-    )
-    stream.set_inheritable(False)
-    query.set_inheritable(False)
-    return stream, query
+    # Their types are for the kernel to say.
+    channels = [socket.socket(fileno=int(number)) for number in markers.split(",")]
+    for channel in channels:
+        channel.set_inheritable(False)
+    return _Channels(*channels)
 
 
 def bootWorker(words: Sequence[str]) -> None:
@@ -69,7 +80,7 @@ def bootWorker(words: Sequence[str]) -> None:
     @param words: Its orders, as L{WorkerOrders.toWords} writes them.
     """
     primary = os.getppid()
-    stream, query = channelsFromEnvironment()
+    channels = channelsFromEnvironment()
     orphanTime = WorkerOrders.fromWords(words).orphanTime
     # Until there is a reactor, there is nothing to finish.
     dieWith(primary)
@@ -77,7 +88,7 @@ def bootWorker(words: Sequence[str]) -> None:
     # A terminal signals the whole group of the process in its foreground, and so
     # do others; what becomes of the workers is for the primary to decide.
     os.setpgid(0, 0)
-    boot = Boot(QueryClient(BlockingChannel(query)), orphanTime)
+    boot = Boot(QueryClient(BlockingChannel(channels.query)), orphanTime)
     boot.announce()
     role.thisWorker = boot.worker
 
@@ -86,11 +97,13 @@ def bootWorker(words: Sequence[str]) -> None:
         liveOn()
 
     def installed(reactor: Any) -> None:
-        transport = DescriptorTransport(reactor, stream, boot.link)
-        # So that the application's own removeAll(), and a test runner's look
-        # for what was left behind, pass it over.
-        reactor._addInternalReader(transport)
-        transport.open()
+        transport = DescriptorTransport(reactor, channels.stream, boot.link)
+        handoffs = DescriptorTransport(reactor, channels.handoff, boot.handoffs)
+        for each in (transport, handoffs):
+            # So that the application's own removeAll(), and a test runner's look
+            # for what was left behind, pass it over.
+            reactor._addInternalReader(each)
+            each.open()
         atexit.register(_sayLastWords, os.getpid(), transport, boot.link)
         # When the program has changed its user, if it does: the kernel has
         # forgotten it then.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twisted_cluster._primary.worker import Worker
     from twisted_cluster._run.library import Cluster
     from twisted_cluster._worker.thisworker import ThisWorker
+    from twisted_cluster.events import PortReading
 
 _PRIMARY_ONLY = frozenset(
     {
@@ -74,6 +75,13 @@ class ClusterModule(ModuleType):
         In a primary: by number, the workers whose process has not ended.
         """
         return {} if self._cluster is None else self._cluster.workers
+
+    @property
+    def ports(self) -> list[PortReading]:
+        """
+        In a primary: how the open ports are at this moment.
+        """
+        return [] if self._cluster is None else self._cluster.ports
 
     @property
     def settings(self) -> dict[str, Any]:

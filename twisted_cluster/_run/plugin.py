@@ -63,8 +63,11 @@ SETTING_OF_OPTION = {
     "maxrestartdelay": "supervision.maxRestartDelay",
     "queue-limit": "handoff.queueLimit",
     "window": "handoff.window",
+    "blocked-after": "handoff.blockedAfter",
+    "insured": "handoff.insured",
     "allow-listen": "ports.mayListen",
     "port-limit": "ports.limit",
+    "backlog": "ports.backlog",
     "uid": "program.uid",
     "gid": "program.gid",
 }
@@ -228,6 +231,27 @@ class Options(UsageOptions):
             reading("window", positive),
         ],
         [
+            "blocked-after",
+            None,
+            0.5,
+            (
+                "Give no connections to a worker whose reactor has not turned for so many "
+                "seconds, until it does, and give those that it has not read to others; 0: "
+                "do not look."
+            ),
+            _reading("blocked-after", _seconds),
+        ],
+        [
+            "backlog",
+            None,
+            None,
+            (
+                "How many connections the kernel shall keep for each port  [default: what "
+                "the application asks for]"
+            ),
+            _reading("backlog", _count),
+        ],
+        [
             "port-limit",
             None,
             512,
@@ -241,7 +265,7 @@ class Options(UsageOptions):
         @param environment: Where defaults come from, and what workers inherit.
         """
         UsageOptions.__init__(self)
-        for name in ("bind", "listen", "allow-listen"):
+        for name in ("bind", "listen", "allow-listen", "insured"):
             # Twisted shows the docstrings, line breaks and all.
             self.docs[name] = " ".join(self.docs[name].split())
         self._environment = environment
@@ -251,6 +275,7 @@ class Options(UsageOptions):
         self["bind"] = []
         self["listen"] = []
         self["allow-listen"] = None
+        self["insured"] = False
 
     def opt_bind(self, description: str) -> None:
         """
@@ -265,6 +290,13 @@ class Options(UsageOptions):
         TARGET is one. Can be given more than once.
         """
         self["listen"].append(description)
+
+    def opt_insured(self) -> None:
+        """
+        Keep a descriptor of each connection until its worker reads or writes the
+        first byte; if the worker is lost before, another worker serves it.
+        """
+        self["insured"] = True
 
     def opt_allow_listen(self, pattern: str) -> None:
         """

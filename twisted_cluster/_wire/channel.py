@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from twisted_cluster._wire.boxes import Box, BoxReader, serialize
 from twisted_cluster._wire.descriptors import closeAll
-from twisted_cluster.errors import ChannelClosed, MalformedBox
+from twisted_cluster.errors import ChannelClosed, MalformedBox, TakenBack
 from twisted_cluster.interfaces import IDescriptorProtocol, IDescriptorTransport
 
 _Responder = TypeVar("_Responder", bound=Callable[..., Any])
@@ -162,6 +162,21 @@ class Channel(protocol.Protocol):
         if self.connected:
             box = {amp.COMMAND: command.commandName}
             self._send(box, command.makeArguments, arguments)
+
+    def withdraw(self, data: bytes) -> None:
+        """
+        Fail a question that was taken back out of the channel before the other
+        side had read it, with L{TakenBack}.
+
+        @param data: The bytes of its box, whole.
+        """
+        [box] = BoxReader().feed(data)
+        question = self._questions.pop(box[amp.ASK], None)
+        # Without a question, it was answered unread; that has to stand.
+        if question is not None:
+            question.answered.errback(
+                Failure(TakenBack("the other process did not read it"))
+            )
 
     def channelLost(self, reason: Failure) -> None:
         """

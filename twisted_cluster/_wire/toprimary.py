@@ -3,8 +3,8 @@ What a worker says to the primary.
 
 The first three travel on the query channel, where the worker waits for each
 answer; everything that begins or ends a port's life is among them, so that
-closing a port can never be overtaken by opening it again.  The others travel
-on the stream channel.
+closing a port can never be overtaken by opening it again.  What is about
+connections travels on the hand-off channel, and the others on the stream channel.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from twisted.protocols.amp import Boolean, Command, Integer, String, Unicode
 
-from twisted_cluster._wire.arguments import Descriptors
+from twisted_cluster._wire.arguments import Descriptors, Numbers
 from twisted_cluster.listening import ListenRequest, PortKind
 
 
@@ -101,6 +101,18 @@ class StopTaking(Command):
     requiresAnswer = False
 
 
+class Touched(Command):
+    """
+    I am about to read or write the first byte of these connections, or have
+    closed them: they are nobody else's any more.
+
+    Only said of connections that were handed over as insured.
+    """
+
+    arguments = [(b"inodes", Numbers())]
+    requiresAnswer = False
+
+
 class Leaving(Command):
     """
     I am going to close the channel, of my own free will.
@@ -118,7 +130,7 @@ class LastWords(Command):
     requiresAnswer = False
 
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 
 
 def listenArguments(request: ListenRequest) -> dict[str, Any]:

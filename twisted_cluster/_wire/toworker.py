@@ -1,5 +1,10 @@
 """
-What the primary says to a worker, on the stream channel.
+What the primary says to a worker.
+
+L{TakeConnections} has a channel of its own, the hand-off channel, on which the
+primary says nothing else: each box is one packet there, which is read by the
+worker, or taken back by the primary, but never by both.  The others travel on
+the stream channel.
 """
 
 from __future__ import annotations
@@ -20,6 +25,11 @@ class TakeConnections(Command):
     Everything else belongs to the worker from that answer on; until then the
     primary keeps its own descriptor of each.
 
+    C{insured} asks the worker to say, with L{Touched
+    <twisted_cluster._wire.toprimary.Touched>}, before it reads or writes the first
+    byte of each: until then the primary keeps its own descriptor, to give the
+    connection to another worker should this one be lost.
+
     C{suspect} says that another worker was lost when it was sent these: they are
     taken after the answer, not before.
     """
@@ -29,8 +39,17 @@ class TakeConnections(Command):
         (b"inodes", Numbers()),
         (b"descriptors", Descriptors()),
         (b"suspect", Boolean(optional=True)),
+        (b"insured", Boolean(optional=True)),
     ]
     response = [(b"refused", Numbers())]
+
+
+class Turn(Command):
+    """
+    Does your reactor turn?
+
+    The answer says so by being there.
+    """
 
 
 class Leave(Command):

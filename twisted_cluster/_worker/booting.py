@@ -14,6 +14,7 @@ from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import codecNamed
 from twisted_cluster._wire.toprimary import WIRE_VERSION, Announce
+from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
@@ -28,6 +29,7 @@ class Boot:
 
     @ivar link: Our end of the stream channel, to be connected to a transport
         once there is a reactor.
+    @ivar handoffs: Our end of the hand-off channel; likewise.
     @ivar ports: What the reactor borrows its ports from.
     @ivar worker: What the program is to know of itself.
     """
@@ -35,6 +37,7 @@ class Boot:
     _log = Logger()
 
     link: PrimaryLink
+    handoffs: HandoffLink
     ports: PrimaryPorts
     worker: ThisWorker
 
@@ -63,7 +66,8 @@ class Boot:
             )
         codec = codecNamed(answer["serialization"])
         self.link = PrimaryLink(codec, self._askedToLeave, self._channelLost)
-        self.ports = PrimaryPorts(self._query, self.link)
+        self.handoffs = HandoffLink()
+        self.ports = PrimaryPorts(self._query, self.handoffs)
         self._leaving = Leaving(self.ports, self.link, self._stop)
         self.worker = ThisWorker(answer["worker"], self.link, self._leaving)
 
@@ -71,7 +75,7 @@ class Boot:
         """
         Follow the reactor's life: it runs, it stops.
 
-        @param reactor: The layered reactor; the link is connected already.
+        @param reactor: The layered reactor; the links are connected already.
         """
         self._reactor = reactor
         self._leaving.clock = reactor

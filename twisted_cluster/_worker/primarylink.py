@@ -4,41 +4,27 @@ The worker's end of the stream channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_cluster._wire.channel import AnswerFirst, responds
-from twisted_cluster._wire.descriptors import closeAll, inodeOf
+from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.messaging import Codec, MessagingChannel
-from twisted_cluster._wire.toprimary import (
-    LastWords,
-    Leaving,
-    Running,
-    StartTaking,
-    StopTaking,
-)
-from twisted_cluster._wire.toworker import Leave, TakeConnections
+from twisted_cluster._wire.toprimary import LastWords, Leaving, Running
+from twisted_cluster._wire.toworker import Leave, Turn
 from twisted_cluster.errors import ChannelClosed
-from twisted_cluster.interfaces import IBorrowedPort
 
 
 class PrimaryLink(MessagingChannel):
     """
-    Receives connections for this worker's ports.
+    Says how this worker is, and hears what it shall do.
 
-    @ivar _ports: By the number of its loan, each port that welcomes them.
-    @ivar _exhausted: Whether this process had no room for some the last time,
-        which was logged then.
     @ivar _askedToLeave: Called when the primary wants this worker to leave.
     @ivar _primaryLost: Called once when the channel is gone.
     """
 
     peer = "the primary"
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -48,9 +34,7 @@ class PrimaryLink(MessagingChannel):
     ) -> None:
         super().__init__(codec)
         self._askedToLeave = asked
-        self._ports: dict[int, IBorrowedPort] = {}
         self._primaryLost = primaryLost
-        self._exhausted = False
 
     def reportRunning(self) -> None:
         """
@@ -77,19 +61,12 @@ class PrimaryLink(MessagingChannel):
         if self.connected and self.undelivered:
             self.tell(LastWords)
 
-    def startTaking(self, loan: int, port: IBorrowedPort) -> None:
+    @responds(Turn)
+    def turn(self) -> dict[str, Any]:
         """
-        C{port} welcomes connections.
+        The reactor turns, or this would not be called.
         """
-        self._ports[loan] = port
-        self.tell(StartTaking, loan=loan)
-
-    def stopTaking(self, loan: int) -> None:
-        """
-        The port of this loan takes none for now.
-        """
-        if self._ports.pop(loan, None) is not None:
-            self.tell(StopTaking, loan=loan)
+        return {}
 
     @responds(Leave)
     def leave(self) -> dict[str, Any]:
@@ -98,79 +75,6 @@ class PrimaryLink(MessagingChannel):
         """
         self._askedToLeave()
         return {}
-
-    @responds(TakeConnections)
-    def takeConnections(
-        self,
-        loan: int,
-        inodes: Sequence[int],
-        descriptors: list[int],
-        suspect: bool | None,
-    ) -> dict[str, Any] | AnswerFirst:
-        """
-        Give connections to the port they are for, and say which are left.
-        """
-        port = self._ports.get(loan)
-        if port is None:
-            # It was paused, or closed, while they were on their way.
-            closeAll(descriptors)
-            return {"refused": range(len(inodes))}
-        if len(descriptors) == len(inodes):
-            self._exhausted = False
-            positions: Sequence[int] = range(len(inodes))
-        else:
-            descriptors, positions = self._whatArrived(inodes, descriptors)
-        if [inodeOf(descriptor) for descriptor in descriptors] != [
-            inodes[position] for position in positions
-        ]:
-            self._log.error("descriptors of other connections arrived; refused all")
-            closeAll(descriptors)
-            return {"refused": range(len(inodes))}
-        refused = set(range(len(inodes))).difference(positions)
-        if suspect:
-            # Should it be the end of this worker, too, it ends with it.
-            return AnswerFirst(
-                {"refused": sorted(refused)},
-                lambda: self._takeForGood(port, descriptors),
-            )
-        for index in port.takeConnections(descriptors):
-            closeAll([descriptors[index]])
-            refused.add(positions[index])
-        return {"refused": sorted(refused)}
-
-    def _takeForGood(self, port: IBorrowedPort, descriptors: list[int]) -> None:
-        """
-        Give connections to a port after the primary was told that they are taken.
-        """
-        for index in port.takeConnections(descriptors):
-            closeAll([descriptors[index]])
-
-    def _whatArrived(
-        self, inodes: Sequence[int], descriptors: list[int]
-    ) -> tuple[list[int], list[int]]:
-        """
-        This process ran out of descriptors, and the kernel dropped some.
-
-        @return: The descriptors that were meant, and the position of each.
-        """
-        if not self._exhausted:
-            self._exhausted = True
-            self._log.warn(
-                "no descriptors left: {missing} of {count} connections go back to the "
-                "primary",
-                missing=len(inodes) - len(descriptors),
-                count=len(inodes),
-            )
-        positionOf = {inode: position for position, inode in enumerate(inodes)}
-        meant, positions = [], []
-        for descriptor in descriptors:
-            position = positionOf.pop(inodeOf(descriptor), None)
-            if position is None:
-                closeAll([descriptor])
-            else:
-                meant.append(descriptor)
-                positions.append(position)
-        return meant, positions
 
     def channelLost(self, reason: Failure) -> None:
         """

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.toprimary import GiveBack, Listen, listenArguments
-from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster.errors import ChannelError, ListenRefused
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan
@@ -21,16 +21,16 @@ from twisted_cluster.listening import ListenRequest, Loan
 @implementer(IPrimaryPorts)
 class PrimaryPorts:
     """
-    Asks on the query channel, and says on the stream channel which of the
+    Asks on the query channel, and says on the hand-off channel which of the
     ports welcome connections.
 
     @ivar leaving: Whether this process is about to end, so that what it closes
         now should stay open for its successor.
     """
 
-    def __init__(self, query: QueryClient, link: PrimaryLink) -> None:
+    def __init__(self, query: QueryClient, handoffs: HandoffLink) -> None:
         self._query = query
-        self._link = link
+        self._handoffs = handoffs
         self.leaving = False
 
     def borrow(self, request: ListenRequest) -> Loan:
@@ -65,13 +65,26 @@ class PrimaryPorts:
         """
         Connections of this loan go to C{port} from now on.
         """
-        self._link.startTaking(loan.number, port)
+        self._handoffs.startTaking(loan.number, port)
 
     def stopTaking(self, loan: Loan) -> None:
         """
         No connections of this loan for now.
         """
-        self._link.stopTaking(loan.number)
+        self._handoffs.stopTaking(loan.number)
+
+    @property
+    def hasTold(self) -> bool:
+        """
+        Whether the primary is sure to hear what was said of connections.
+        """
+        return self._handoffs.hasTold
+
+    def touch(self, inode: int) -> None:
+        """
+        The first byte of an insured connection is about to be read or written.
+        """
+        self._handoffs.touch(inode)
 
     def giveBack(self, loan: Loan) -> None:
         """

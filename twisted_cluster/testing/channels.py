@@ -24,7 +24,7 @@ from twisted_cluster.errors import ChannelClosed
 from twisted_cluster.interfaces import (
     IBlockingChannel,
     IDescriptorProtocol,
-    IDescriptorTransport,
+    IHandoffTransport,
 )
 
 DESCRIPTOR_LIMIT = 253
@@ -57,7 +57,7 @@ class _Message:
     originals: Sequence[tuple[int, int]] = ()
 
 
-@implementer(IDescriptorTransport)
+@implementer(IHandoffTransport)
 class MemoryTransport:
     """
     One end of a channel in memory.
@@ -145,6 +145,14 @@ class MemoryTransport:
         return MemoryAddress()
 
     getPeer = getHost
+
+    def takeBack(self) -> list[bytes]:
+        """
+        Take back what the other end has not read.
+        """
+        packets = [message.data for message in self._written]
+        self.discard()
+        return packets
 
     # -- what the pump calls
 

@@ -112,6 +112,15 @@ class MemoryPort:
         """
         self.isAccepting = False
 
+    def isGivenUp(self, connection: AcceptedConnection) -> bool:
+        """
+        Whether its client has closed its end.
+        """
+        return any(
+            client.socket.fileno() < 0 and client.inode == connection.inode
+            for client in self.clients
+        )
+
     def close(self) -> None:
         """
         Close the descriptor; those in the backlog are refused.

@@ -18,6 +18,7 @@ from typing import Any
 from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.internet.error import (
+    ConnectionLost,
     ProcessDone,
     ProcessExitedAlready,
     ProcessTerminated,
@@ -31,7 +32,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_cluster._wire.channel import responds
+from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import codecNamed
@@ -45,10 +46,11 @@ from twisted_cluster._wire.toprimary import (
     Running,
     StartTaking,
     StopTaking,
+    Touched,
     listenArguments,
 )
-from twisted_cluster._wire.toworker import Leave, TakeConnections
-from twisted_cluster.interfaces import IDescriptorProtocol, ISpawner
+from twisted_cluster._wire.toworker import Leave, TakeConnections, Turn
+from twisted_cluster.interfaces import ISpawner, WorkerChannels
 from twisted_cluster.listening import ListenRequest
 from twisted_cluster.settings import WorkerProgram
 from twisted_cluster.testing.channels import (
@@ -75,35 +77,71 @@ class HandedOff:
     answer: Deferred[dict[str, Any]]
 
 
+class _Handoffs(Channel):
+    """
+    The worker's side of the hand-off channel.
+
+    @ivar handedOff: What it was sent and has not answered for, the oldest first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handedOff: deque[HandedOff] = deque()
+
+    @responds(TakeConnections)
+    def takeConnections(
+        self,
+        loan: int,
+        inodes: Sequence[int],
+        descriptors: list[int],
+        suspect: bool | None,
+        insured: bool | None,
+    ) -> Deferred[dict[str, Any]]:
+        """
+        Keep connections until the test answers for them.
+        """
+        answer: Deferred[dict[str, Any]] = Deferred()
+        self.handedOff.append(HandedOff(loan, inodes, descriptors, answer))
+        return answer
+
+
 class ScriptedWorker(MessagingChannel):
     """
-    The worker's side of both channels.
+    The worker's side of the channels.
 
     Everything it says has reached the primary when its method returns.
 
-    @ivar handedOff: What it was sent and has not answered for, the oldest first.
+    @ivar isBlocked: Whether its reactor does not turn: it reads nothing, and answers
+        nothing.
     @ivar served: Its descriptors of the connections that it took.
     @ivar timesAskedToLeave: How often the primary has asked it to leave.
     """
 
     def __init__(
         self,
-        stream: IDescriptorProtocol,
-        query: IDescriptorProtocol,
+        channels: WorkerChannels,
         serialization: str = "json",
     ) -> None:
         """
-        @param stream: The primary's end of the stream channel.
-        @param query: The primary's end of the query channel.
+        @param channels: The primary's ends.
         @param serialization: How its messages become bytes.
         """
         super().__init__(codecNamed(serialization))
         self.timesAskedToLeave = 0
-        self.handedOff: deque[HandedOff] = deque()
+        self.isBlocked = False
         self.served: list[int] = []
-        self._stream = connectedChannels(stream, self)
-        self._blocking = MemoryBlockingChannel(query)
+        self._handoffs = _Handoffs()
+        self._stream = connectedChannels(channels.stream, self)
+        self._handoff = connectedChannels(channels.handoff, self._handoffs)
+        self._blocking = MemoryBlockingChannel(channels.query)
         self._query = QueryClient(self._blocking)
+
+    @property
+    def handedOff(self) -> deque[HandedOff]:
+        """
+        What it was sent and has not answered for, the oldest first.
+        """
+        return self._handoffs.handedOff
 
     # -- what it says
 
@@ -159,13 +197,22 @@ class ScriptedWorker(MessagingChannel):
         """
         It welcomes connections.
         """
-        self._tell(StartTaking, loan=loan)
+        self._handoffs.tell(StartTaking, loan=loan)
+        self.deliver()
 
     def stopTaking(self, loan: int) -> None:
         """
         It wants no connections for now.
         """
-        self._tell(StopTaking, loan=loan)
+        self._handoffs.tell(StopTaking, loan=loan)
+        self.deliver()
+
+    def touch(self, inodes: Sequence[int]) -> None:
+        """
+        It is about to read or write the first byte of insured connections.
+        """
+        self._handoffs.tell(Touched, inodes=inodes)
+        self.deliver()
 
     def leaveItself(self) -> None:
         """
@@ -197,20 +244,12 @@ class ScriptedWorker(MessagingChannel):
 
     # -- what it is sent
 
-    @responds(TakeConnections)
-    def _takeConnections(
-        self,
-        loan: int,
-        inodes: Sequence[int],
-        descriptors: list[int],
-        suspect: bool | None,
-    ) -> Deferred[dict[str, Any]]:
+    @responds(Turn)
+    def _turn(self) -> dict[str, Any]:
         """
-        Keep connections until the test answers for them.
+        Its reactor turns.
         """
-        answer: Deferred[dict[str, Any]] = Deferred()
-        self.handedOff.append(HandedOff(loan, inodes, descriptors, answer))
-        return answer
+        return {}
 
     @responds(Leave)
     def _leave(self) -> dict[str, Any]:
@@ -240,24 +279,37 @@ class ScriptedWorker(MessagingChannel):
 
     def deliver(self) -> None:
         """
-        Let everything arrive that is on its way, in both directions.
+        Let everything arrive that is on its way, in both directions.  While it is
+        blocked, nothing does.
         """
-        self._stream.flush()
-        self._blocking.pump.flush()
+        if not self.isBlocked:
+            self._stream.flush()
+            self._handoff.flush()
+            self._blocking.pump.flush()
+
+    def finish(self) -> None:
+        """
+        Let the primary close the hand-off channel, if it asked for that.
+        """
+        if self._handoff.first.disconnecting:
+            self._handoff.flush()
 
     def closeAll(self) -> None:
         """
-        Close both channels and every connection, as the end of a process does.
+        Close the channels and every connection, as the end of a process does.  The
+        primary holds the other end of the hand-off channel itself, and is not told.
         """
         for message in self.handedOff:
             for descriptor in message.descriptors:
                 os.close(descriptor)
         self.handedOff.clear()
+        self._handoff.second.close(Failure(ConnectionLost()))
         for descriptor in self.served:
             os.close(descriptor)
         self.served.clear()
         self._stream.lose()
         self._blocking.pump.lose()
+        self.finish()
 
 
 @implementer(IProcessTransport)
@@ -320,6 +372,7 @@ class MemoryProcess:
             reason = ProcessDone(0)
         self.pid = None
         self._process.processExited(Failure(reason))
+        self.worker.finish()
         for descriptor in (1, 2):
             self._process.childConnectionLost(descriptor)
         self._process.processEnded(Failure(reason))
@@ -425,8 +478,7 @@ class MemorySpawner:
         process: IProcessProtocol,
         program: WorkerProgram,
         workerID: int,
-        stream: IDescriptorProtocol,
-        query: IDescriptorProtocol,
+        channels: WorkerChannels,
     ) -> dict[int, ITCPTransport]:
         """
         Start a process in memory.
@@ -443,7 +495,7 @@ class MemorySpawner:
             process,
             program,
             workerID,
-            ScriptedWorker(stream, query, program.serialization),
+            ScriptedWorker(channels, program.serialization),
         )
         self.processes.append(started)
         process.makeConnection(started)

@@ -11,7 +11,8 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from twisted_cluster.errors import ChannelClosed
+from twisted_cluster._primary.insurance import Insurance
+from twisted_cluster.errors import ChannelClosed, TakenBack
 from twisted_cluster.interfaces import AcceptedConnection
 
 
@@ -45,6 +46,7 @@ class SteppedWorker:
     @ivar taken: The inodes of the connections that it took, in order.
     @ivar held: Its descriptors of those.
     @ivar isGone: Whether its channel is closed.
+    @ivar insurance: What it has taken and not touched, if that is insured.
     """
 
     id: int
@@ -55,9 +57,10 @@ class SteppedWorker:
     taken: list[int] = field(factory=list)
     held: list[int] = field(factory=list)
     isGone: bool = False
+    insurance: Insurance = field(factory=Insurance)
 
     def handOff(
-        self, loan: int, connections: Sequence[AcceptedConnection]
+        self, loan: int, connections: Sequence[AcceptedConnection], insured: bool
     ) -> Deferred[Sequence[int]]:
         """
         Duplicate the descriptors, as sending them does, and keep the message.
@@ -119,6 +122,15 @@ class SteppedWorker:
         self._drop(message.copies)
         message.answered.errback(Failure(error))
 
+    def takeBack(self) -> None:
+        """
+        Everything that it has not answered for is taken back, which it had not read.
+        """
+        messages, self.messages = self.messages, []
+        for message in reversed(messages):
+            self._drop(message.copies)
+            message.answered.errback(Failure(TakenBack("not read")))
+
     def die(self) -> None:
         """
         End, with the channel.  The questions fail as a channel fails them: the
@@ -133,6 +145,7 @@ class SteppedWorker:
         self.held = []
         for message in reversed(messages):
             message.answered.errback(Failure(ChannelClosed("gone")))
+        self.insurance.settle()
 
     def closeHeld(self) -> None:
         """

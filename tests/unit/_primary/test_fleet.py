@@ -15,6 +15,7 @@ from tests.unit._primary.observers import RecordingObserver
 from twisted_cluster._primary.fleet import PATIENCE, Fleet
 from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
+from twisted_cluster._supervision.lifecycle import State
 from twisted_cluster.errors import FailedToStart
 from twisted_cluster.settings import (
     ClusterSettings,
@@ -86,7 +87,8 @@ class FleetCase(SynchronousTestCase):
         Have every worker run that has said nothing yet.
         """
         for process in self.spawner.living:
-            if not self.roster.workers[process.workerID].mayTakeConnections:
+            lifecycle = self.roster.workers[process.workerID].lifecycle
+            if lifecycle.state is State.STARTING:
                 process.worker.comeUp()
 
     @property
@@ -145,10 +147,13 @@ class StartTests(FleetCase):
 
     def test_noNeedOfPatience(self) -> None:
         """
-        When it runs in time, nothing is said, and no timer is left.
+        When it runs in time, nothing is said, and no timer is left but the one
+        that looks whether its reactor turns.
         """
         self.fleet.start()
         self.spawner.processes[0].worker.comeUp()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.workers[0].pulse.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_messages(self) -> None:

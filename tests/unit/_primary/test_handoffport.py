@@ -23,7 +23,7 @@ from tests.unit._primary.borrowers import SteppedWorker
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._primary.handoffport import (
     COOL_DOWN,
-    MESSAGE_LIMIT,
+    TOGETHER,
     HandoffPort,
 )
 from twisted_cluster.listening import ListenRequest, PortKind
@@ -65,12 +65,12 @@ class PortCase(DescriptorsCountedTestCase):
         self.addCleanup(self._cleanUp)
         self.openPort()
 
-    def openPort(self, **limits: int) -> None:
+    def openPort(self, **settings: Any) -> None:
         """
-        Open a port with these limits, instead of the one that was open.
+        Open a port with these settings, instead of the one that was open.
         """
         self.policy = CountingRoundRobin()
-        self.port = HandoffPort(self.policy, HandoffSettings(**limits), self.clock)
+        self.port = HandoffPort(self.policy, HandoffSettings(**settings), self.clock)
         if self.opener.openPorts:
             self.opener.close()
         self.kernel: MemoryPort = self.opener.openForHandoff(REQUEST, self.port)
@@ -143,22 +143,22 @@ class RotationTests(PortCase):
     def test_burst(self) -> None:
         """
         Connections that come together are spread evenly, in turn, in one
-        message for each worker.
+        message for each worker, if it has room for them.
         """
         workers = self.lend(1, 2, 3)
-        inodes = self.accept(60)
+        inodes = self.accept(3 * TOGETHER)
         for position, worker in enumerate(workers):
             self.assertEqual(worker.underway, inodes[position::3])
-            self.assertEqual(worker.sizes, [20])
+            self.assertEqual(worker.sizes, [TOGETHER])
 
     def test_messageLimit(self) -> None:
         """
-        More connections than the kernel takes in one message go in several.
+        More connections than go together go in several messages.
         """
-        self.openPort(window=MESSAGE_LIMIT + 1)
+        self.openPort(window=2 * TOGETHER + 1)
         [worker] = self.lend(1)
-        inodes = self.accept(MESSAGE_LIMIT + 1)
-        self.assertEqual(worker.sizes, [MESSAGE_LIMIT, 1])
+        inodes = self.accept(2 * TOGETHER + 1)
+        self.assertEqual(worker.sizes, [TOGETHER, TOGETHER, 1])
         self.assertEqual(worker.underway, inodes)
 
     def test_notRunning(self) -> None:

@@ -610,28 +610,50 @@ class PortTests(RosterCase):
         )
         self.assertEqual(process.worker.listen(TCP)["errno"], 0)
 
+    def crash(self, read: bool, processFirst: bool) -> list[list[int]]:
+        """
+        Have a worker end with three connections on their way to it.
+
+        @param read: Whether it has read of them.
+        @param processFirst: Whether the end of its process is seen first.
+
+        @return: For each message to its successor, the positions of what it had.
+        """
+        _, process = self.forkRunning()
+        process.worker.serve(TCP)
+        port = self.opener.ports[0]
+        inodes = [client.inode for client in [*port.accept(2), *port.accept(1)]]
+        if read:
+            process.worker.deliver()
+        if processFirst:
+            process.exit(signal="SIGKILL")
+            process.loseChannels()
+        else:
+            process.end(signal="SIGKILL")
+        self.clock.advance(0)
+        _, successor = self.forkRunning()
+        successor.worker.serve(TCP)
+        successor.worker.deliver()
+        taken = []
+        while successor.worker.handedOff:
+            taken.append([*map(inodes.index, successor.worker.take())])
+        successor.end()
+        return taken
+
     def test_crash(self) -> None:
         """
-        What was on its way to a worker that ends goes to its successor, in its
-        old order, whichever end is seen first.
+        What was on its way to a worker that ends, and was read by it, goes to its
+        successor, in its old order and each alone, whichever end is seen first.
         """
         for processFirst in (False, True):
-            _, process = self.forkRunning()
-            process.worker.serve(TCP)
-            port = self.opener.ports[0]
-            clients = [*port.accept(2), *port.accept(1)]
-            if processFirst:
-                process.exit(signal="SIGKILL")
-                process.loseChannels()
-            else:
-                process.end(signal="SIGKILL")
-            self.clock.advance(0)
-            _, successor = self.forkRunning()
-            successor.worker.serve(TCP)
-            successor.worker.deliver()
-            taken = [successor.worker.take() for _ in clients]
-            self.assertEqual(taken, [[client.inode] for client in clients])
-            successor.end()
+            self.assertEqual(self.crash(True, processFirst), [[0], [1], [2]])
+
+    def test_crashUnread(self) -> None:
+        """
+        What it had not read cannot be what it ended for, and goes together.
+        """
+        for processFirst in (False, True):
+            self.assertEqual(self.crash(False, processFirst), [[0, 1, 2]])
 
     def test_crashGivesBack(self) -> None:
         """
@@ -658,8 +680,7 @@ class PortTests(RosterCase):
         seen: it borrows nothing any more, and nothing is opened.
         """
         handle, process = self.forkRunning()
-        process.worker.transport.loseConnection()
-        process.worker.deliver()
+        handle.channelLost()
         self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
         self.assertEqual(process.worker.listen(TCP)["errno"], errno.ENOTCONN)
         self.assertEqual(self.opener.ports, [])
@@ -671,8 +692,7 @@ class PortTests(RosterCase):
         it has not come up, and nothing is amiss.
         """
         handle, process = self.fork()
-        process.worker.transport.loseConnection()
-        process.worker.deliver()
+        handle.channelLost()
         with capturedLogs() as events:
             process.worker.announce()
         self.assertIs(handle.lifecycle.state, State.DISCONNECTED)

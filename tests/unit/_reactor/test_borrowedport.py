@@ -13,10 +13,17 @@ import tempfile
 from typing import Any
 
 from twisted.internet import tcp
-from twisted.internet.protocol import DatagramProtocol, Factory
+from twisted.internet.protocol import (
+    DatagramProtocol,
+    Factory,
+    Protocol,
+    connectionDone,
+)
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.unit.realreactor import RealReactorTestCase
+from twisted_cluster._reactor.handles import detach
 from twisted_cluster._reactor.layer import layered
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
@@ -35,12 +42,16 @@ class Lending:
     A primary that lends whatever it is asked for.
 
     @ivar returned: The numbers of the loans that were given back.
+    @ivar touched: The inodes of the insured connections that were touched.
+    @ivar hasTold: Whether it is sure to hear that.
     """
 
     leaving = False
 
     def __init__(self) -> None:
         self.returned: list[int] = []
+        self.touched: list[int] = []
+        self.hasTold = True
         self._count = 0
 
     def borrow(self, request: ListenRequest) -> Loan:
@@ -75,6 +86,12 @@ class Lending:
         Keep the number.
         """
         self.returned.append(loan.number)
+
+    def touch(self, inode: int) -> None:
+        """
+        Keep it.
+        """
+        self.touched.append(inode)
 
 
 def _layer(reactor: Any, primary: Lending) -> Any:
@@ -172,3 +189,266 @@ class ClosingTests(RealReactorTestCase):
         self.failureResultOf(first, ZeroDivisionError)
         self.failureResultOf(second, ZeroDivisionError)
         self.assertIsNone(port.stopListening())
+
+
+class Serving(Protocol):
+    """
+    Keeps what happens to it.
+    """
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.reasons: list[Failure] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Keep it.
+        """
+        self.data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Keep it.
+        """
+        self.reasons.append(reason)
+
+
+class InsuredTests(RealReactorTestCase):
+    """
+    Connections of which the primary is told before they are touched.
+
+    @ivar inode: That of the last connection that was handed over.
+    """
+
+    def setUp(self) -> None:
+        """
+        Open a port of each kind that has connections.
+        """
+        tcp._reservedFD.reserve()
+        super().setUp()
+        self.primary = Lending()
+        self.layered = _layer(self.reactor, self.primary)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.built: list[Serving] = []
+        self.factory = Factory.forProtocol(self._build)
+        path = os.path.join(directory.name, "s")
+        self.tcp = self.layered.listenTCP(0, self.factory, interface="127.0.0.1")
+        # This would accept by itself.
+        spare = self.layered.listenTCP(0, self.factory, interface="127.0.0.1")
+        self.unix = self.layered.listenUNIX(path, self.factory)
+        self.addCleanup(self._close, [self.tcp, spare, self.unix])
+
+    def _build(self) -> Serving:
+        """
+        A protocol that is remembered.
+        """
+        self.built.append(Serving())
+        return self.built[-1]
+
+    def _close(self, ports: list[Any]) -> None:
+        """
+        Close the ports and what is connected.
+        """
+        self.primary.hasTold = True
+        for port in ports:
+            port.stopListening()
+        for protocol in self.built:
+            transport: Any = protocol.transport
+            transport.abortConnection()
+        self.turn()
+
+    def hand(self, port: Any, insured: bool = True) -> socket.socket:
+        """
+        Hand a connection over to a port.
+
+        @return: Its client.
+        """
+        client = socket.socket(port.addressFamily)
+        self.addCleanup(client.close)
+        client.settimeout(10)
+        client.connect(port.socket.getsockname())
+        connection, _ = port.socket.accept()
+        self.inode = os.fstat(connection.fileno()).st_ino
+        self.assertEqual(port.takeConnections([connection.detach()], insured), [])
+        return client
+
+    def serve(
+        self, port: Any, insured: bool = True
+    ) -> tuple[socket.socket, Serving, Any]:
+        """
+        Have a connection served.
+
+        @return: Its client, its protocol, and its transport.
+        """
+        client = self.hand(port, insured)
+        transport: Any = self.built[-1].transport
+        return client, self.built[-1], transport
+
+    def eachKind(self) -> list[Any]:
+        """
+        The ports.
+        """
+        return [self.tcp, self.unix]
+
+    def hears(self, protocol: Serving, data: bytes) -> None:
+        """
+        A protocol gets this, sooner or later, and nothing else.
+        """
+        self.turnUntil(lambda: len(protocol.data) >= len(data))
+        self.assertEqual(protocol.data, data)
+
+    def unread(self, client: socket.socket) -> bytes:
+        """
+        What a client can read at once.
+        """
+        client.setblocking(False)
+        try:
+            return client.recv(100)
+        except BlockingIOError:
+            return b""
+        finally:
+            client.settimeout(10)
+
+    def test_untouched(self) -> None:
+        """
+        Nothing is said of one on which nothing happens.
+        """
+        for port in self.eachKind():
+            self.serve(port)
+            self.turn()
+        self.assertEqual(self.primary.touched, [])
+
+    def test_read(self) -> None:
+        """
+        Before the first byte is read the primary is told, once; while that is not
+        with the kernel, nothing is read.
+        """
+        for port in self.eachKind():
+            self.primary.touched.clear()
+            self.primary.hasTold = False
+            client, protocol, transport = self.serve(port)
+            client.send(b"hello")
+            self.turnUntil(lambda: self.primary.touched)
+            self.turn()
+            self.assertEqual((protocol.data, protocol.reasons), (b"", []))
+            # Everything is there for somebody else.
+            self.assertEqual(transport.socket.recv(9, socket.MSG_PEEK), b"hello")
+            self.primary.hasTold = True
+            self.hears(protocol, b"hello")
+            client.send(b" world")
+            self.hears(protocol, b"hello world")
+            self.assertEqual(self.primary.touched, [self.inode])
+
+    def test_write(self) -> None:
+        """
+        The same for the first byte that is written, in its order.
+        """
+        for port in self.eachKind():
+            self.primary.touched.clear()
+            self.primary.hasTold = False
+            client, _, transport = self.serve(port)
+            transport.write(b"hello")
+            transport.writeSequence([b" ", b"world"])
+            self.turnUntil(lambda: self.primary.touched)
+            self.turn()
+            self.assertEqual(self.unread(client), b"")
+            self.primary.hasTold = True
+            self.turn()
+            self.assertEqual(self.unread(client), b"hello world")
+            transport.write(b"!")
+            self.turn()
+            self.assertEqual(self.unread(client), b"!")
+            self.assertEqual(self.primary.touched, [self.inode])
+
+    def test_closeWritten(self) -> None:
+        """
+        What was written before the connection is closed arrives, though the report
+        has to wait.
+        """
+        self.primary.hasTold = False
+        client, protocol, transport = self.serve(self.tcp)
+        transport.write(b"good bye")
+        transport.loseConnection()
+        self.turn()
+        self.assertEqual(protocol.reasons, [])
+        self.primary.hasTold = True
+        self.turnUntil(lambda: protocol.reasons)
+        self.assertEqual((client.recv(100), client.recv(100)), (b"good bye", b""))
+        self.assertEqual(self.primary.touched, [self.inode])
+
+    def test_ends(self) -> None:
+        """
+        Closing an untouched one in any way, or one half of it, tells, too; and so
+        does the end of a client that said nothing.
+        """
+
+        def leave(client: socket.socket, transport: Any) -> None:
+            client.close()
+
+        def close(client: socket.socket, transport: Any) -> None:
+            transport.loseConnection()
+
+        def abort(client: socket.socket, transport: Any) -> None:
+            transport.abortConnection()
+
+        def closeHalf(client: socket.socket, transport: Any) -> None:
+            transport.loseWriteConnection()
+
+        for port in self.eachKind():
+            for end in (leave, close, abort, closeHalf):
+                self.primary.touched.clear()
+                client, _, transport = self.serve(port)
+                end(client, transport)
+                self.turnUntil(lambda: self.primary.touched)
+                self.turn()
+                self.assertEqual(self.primary.touched, [self.inode], end)
+
+    def test_sentAway(self) -> None:
+        """
+        So does sending it to another process.
+        """
+        for port in self.eachKind():
+            self.primary.touched.clear()
+            _, _, transport = self.serve(port)
+            detach(transport, keepOpen=True)
+            self.assertEqual(self.primary.touched, [self.inode])
+
+    def test_notWanted(self) -> None:
+        """
+        And so does a factory that wants to have nothing to do with it, or fails: the
+        client sees the end.
+        """
+
+        class Picky(Factory):
+            def buildProtocol(self, addr: object) -> None:
+                return None
+
+        class Broken(Factory):
+            def buildProtocol(self, addr: object) -> None:
+                raise ZeroDivisionError
+
+        for port in self.eachKind():
+            for factory in (Picky(), Broken()):
+                self.primary.touched.clear()
+                port.factory = factory
+                client = self.hand(port)
+                self.assertEqual(self.primary.touched, [self.inode])
+                self.flushLoggedErrors(ZeroDivisionError)
+                self.assertEqual(client.recv(1), b"")
+
+    def test_notInsured(self) -> None:
+        """
+        Of one that is not insured nothing is said, and nothing is waited for.
+        """
+        self.primary.hasTold = False
+        for port in self.eachKind():
+            client, protocol, transport = self.serve(port, insured=False)
+            client.send(b"hello")
+            transport.write(b"hello")
+            self.hears(protocol, b"hello")
+            self.assertEqual(client.recv(9), b"hello")
+            transport.loseConnection()
+            self.turn()
+            self.assertEqual(len(protocol.reasons), 1)
+        self.assertEqual(self.primary.touched, [])

@@ -15,16 +15,21 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
+from tests.unit.realreactor import (
+    DescriptorsCountedTestCase,
+    RealReactorTestCase,
+    openDescriptors,
+)
 from tests.unit.testing.descriptortransports import Recorder, inode
 from twisted_cluster._reactor import spawning
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
+from twisted_cluster._reactor.handofftransport import HandoffTransport
 from twisted_cluster._reactor.spawning import (
     CHANNELS_VARIABLE,
     WORKER_VARIABLE,
     Spawner,
 )
-from twisted_cluster.interfaces import ISpawner
+from twisted_cluster.interfaces import ISpawner, WorkerChannels
 from twisted_cluster.settings import WorkerProgram
 
 
@@ -69,7 +74,8 @@ class SpawnerTests(DescriptorsCountedTestCase):
         super().setUp()
         self.reactor = SpawningReactor()
         self.spawner = Spawner(self.reactor)
-        self.stream, self.query = Recorder(), Recorder()
+        self.stream, self.query, self.handoff = Recorder(), Recorder(), Recorder()
+        self.channels = WorkerChannels(self.stream, self.query, self.handoff)
         self.process = ProcessProtocol()
         self.addCleanup(self._close)
 
@@ -94,7 +100,7 @@ class SpawnerTests(DescriptorsCountedTestCase):
             **settings,
         }
         program = WorkerProgram(**settings)
-        self.spawner.spawn(self.process, program, 7, self.stream, self.query)
+        self.spawner.spawn(self.process, program, 7, self.channels)
         [(process, args, kwargs)] = self.reactor.started
         self.assertIs(process, self.process)
         self.assertEqual(
@@ -114,7 +120,7 @@ class SpawnerTests(DescriptorsCountedTestCase):
         kwargs = self.spawn()
         childFDs, environment = kwargs["childFDs"], kwargs["env"]
         self.assertEqual((childFDs[3], childFDs[4]), (3, 4))
-        self.assertEqual(environment[CHANNELS_VARIABLE], "5,6")
+        self.assertEqual(environment[CHANNELS_VARIABLE], "5,6,7")
         self.assertEqual(environment["LISTEN_FDS"], "2")
         self.assertEqual(environment["LISTEN_PID"], str(os.getpid()))
 
@@ -142,7 +148,7 @@ class SpawnerTests(DescriptorsCountedTestCase):
         kwargs = self.spawn(environment=environment)
         self.assertEqual(
             kwargs["env"],
-            {"HOME": "/", WORKER_VARIABLE: "7", CHANNELS_VARIABLE: "3,4"},
+            {"HOME": "/", WORKER_VARIABLE: "7", CHANNELS_VARIABLE: "3,4,5"},
         )
         self.assertEqual(environment, {"HOME": "/", WORKER_VARIABLE: "6"})
 
@@ -159,7 +165,7 @@ class SpawnerTests(DescriptorsCountedTestCase):
         """
         fds = self.spawn()["childFDs"]
         self.assertEqual((fds[1], fds[2]), ("r", "r"))
-        self.assertEqual(set(fds), {0, 1, 2, 3, 4})
+        self.assertEqual(set(fds), {0, 1, 2, 3, 4, 5})
         self.assertEqual(os.read(self.reactor.inherited[0], 1), b"")
 
     def test_inherit(self) -> None:
@@ -182,10 +188,15 @@ class SpawnerTests(DescriptorsCountedTestCase):
 
     def test_channels(self) -> None:
         """
-        Two channels are connected, and the primary keeps its own ends only.
+        The channels are connected, and the primary keeps its own ends only, except
+        that it can take back what the worker has not read of the last.
         """
         self.spawn()
-        for number, protocol in ((3, self.stream), (4, self.query)):
+        for number, protocol in (
+            (3, self.stream),
+            (4, self.query),
+            (5, self.handoff),
+        ):
             theirs = socket.socket(fileno=os.dup(self.reactor.inherited[number]))
             with theirs:
                 theirs.sendall(b"up")
@@ -195,7 +206,11 @@ class SpawnerTests(DescriptorsCountedTestCase):
                 transport.doRead()
                 protocol.transport.write(b"down")
                 self.assertEqual((protocol.data, theirs.recv(9)), (b"up", b"down"))
-        self.assertEqual(len(self.reactor.readers), 2)
+        self.assertEqual(len(self.reactor.readers), 3)
+        handoff = self.handoff.transport
+        assert isinstance(handoff, HandoffTransport)
+        handoff.write(b"unread")
+        self.assertEqual(handoff.takeBack(), [b"unread"])
 
     def assertFails(self, error: type[Exception]) -> None:
         """
@@ -203,7 +218,7 @@ class SpawnerTests(DescriptorsCountedTestCase):
         """
         with self.assertRaises(error):
             self.spawn()
-        for protocol in (self.stream, self.query):
+        for protocol in (self.stream, self.query, self.handoff):
             self.assertFalse(protocol.connected)
             self.assertEqual(protocol.reasons, [])
         self.assertEqual(self.reactor.readers, set())
@@ -233,13 +248,28 @@ class SpawnerTests(DescriptorsCountedTestCase):
         self.assertFails(OSError)
         self.assertEqual([end.fileno() for end in kept], [-1, -1])
 
+    def test_noThirdChannel(self) -> None:
+        """
+        Nor for the third; what was opened for the others is closed, as the count
+        of descriptors shows.
+        """
+
+        def noPair() -> tuple[socket.socket, socket.socket]:
+            raise OSError("no more descriptors")
+
+        self.patch(spawning, "handoffPair", noPair)
+        before = openDescriptors()
+        self.assertFails(OSError)
+        self.assertEqual(openDescriptors(), before)
+
 
 CHILD = f"""
 import os, socket, stat, sys
 channels = os.environ[{CHANNELS_VARIABLE!r}].split(",")
-stream, query = (socket.socket(fileno=int(number)) for number in channels)
+stream, query, handoff = (socket.socket(fileno=int(number)) for number in channels)
 query.sendall(os.environ[{WORKER_VARIABLE!r}].encode())
-open_ = [n for n in range(5, 256) if os.path.exists(f"/dev/fd/{{n}}")]
+handoff.send(handoff.recv(100))
+open_ = [n for n in range(6, 256) if os.path.exists(f"/dev/fd/{{n}}")]
 data, [sent], _, _ = socket.recv_fds(stream, 100, 1)
 stream.sendall(f"{{open_}} {{sys.stdin.read()!r}} {{os.fstat(sent).st_ino}}".encode())
 print("out", end="")
@@ -276,23 +306,37 @@ class RealSpawnerTests(RealReactorTestCase):
 
     def test_process(self) -> None:
         """
-        The process has both channels, its number, no other descriptors of the
+        The process has its channels, its number, no other descriptors of the
         primary's, nothing to read; and a descriptor reaches it.
         """
-        stream, query, process = Recorder(), Recorder(), Watcher()
+        stream, query, handoff = Recorder(), Recorder(), Recorder()
+        process = Watcher()
         program = WorkerProgram(arguments=("-c", CHILD), environment=os.environ)
         sent = self.aDescriptor()
         os.set_inheritable(sent, True)
-        Spawner(self.reactor).spawn(process, program, 12, stream, query)
+        channels = WorkerChannels(stream, query, handoff)
+        Spawner(self.reactor).spawn(process, program, 12, channels)
         stream.transport.writeWithDescriptors(b"x", [sent])
+        handoff.transport.write(b"one packet")
+        handoff.transport.write(b"another")
 
         def ended() -> Failure | None:
             # The reactor does not run, so that no signal tells it.
             reapAllProcesses()
             return process.ended
 
-        self.turnUntil(lambda: ended() and stream.reasons and query.reasons)
+        self.turnUntil(
+            lambda: ended() and stream.reasons and query.reasons and handoff.data
+        )
         self.assertEqual(query.data, b"12")
+        # The end of the process is none of this channel: our own duplicate of the
+        # other end is still open, and has what it did not read.
+        self.assertEqual(handoff.chunks, [len(b"one packet")])
+        transport = handoff.transport
+        assert isinstance(transport, HandoffTransport)
+        self.assertEqual((handoff.reasons, transport.takeBack()), ([], [b"another"]))
+        transport.abortConnection()
+        self.turnUntil(lambda: handoff.reasons)
         self.assertEqual(stream.data, f"[] '' {inode(sent)}".encode())
         self.assertEqual(process.said, {1: b"out", 2: b"err"})
         self.assertEqual(process.ended.value.exitCode, 0)  # type: ignore[union-attr]

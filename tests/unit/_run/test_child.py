@@ -15,6 +15,7 @@ from unittest import TestCase
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._run.scratch import scratchDirectory
+from twisted_cluster._reactor.handofftransport import handoffPair
 from twisted_cluster._reactor.spawning import CHANNELS_VARIABLE, WORKER_VARIABLE
 from twisted_cluster._run.child import channelsFromEnvironment
 from twisted_cluster._run.orders import ProgramKind, WorkerOrders
@@ -50,18 +51,21 @@ class ChannelsTests(SynchronousTestCase):
         The channels are those that the environment names, are not inherited any
         further, and their names are gone from the environment.
         """
-        ours, theirs = zip(socket.socketpair(), socket.socketpair(), strict=True)
+        ours, theirs = zip(
+            socket.socketpair(), socket.socketpair(), handoffPair(), strict=True
+        )
         numbers = [end.detach() for end in theirs]
         for number in numbers:
             os.set_inheritable(number, True)
         self.patch(
             os,
             "environ",
-            {CHANNELS_VARIABLE: "{},{}".format(*numbers), WORKER_VARIABLE: "7"},
+            {CHANNELS_VARIABLE: ",".join(map(str, numbers)), WORKER_VARIABLE: "7"},
         )
         channels = channelsFromEnvironment()
         self.assertEqual(os.environ, {})
-        for channel, other in zip(channels, ours, strict=True):
+        ends = (channels.stream, channels.query, channels.handoff)
+        for channel, other in zip(ends, ours, strict=True):
             self.addCleanup(channel.close)
             self.addCleanup(other.close)
             self.assertFalse(channel.get_inheritable())
@@ -89,16 +93,17 @@ class ProcessTests(TestCase):
         """
         stream, theirStream = socket.socketpair()
         query, theirQuery = socket.socketpair()
+        handoff, theirHandoff = handoffPair()
         query.settimeout(TIMEOUT)
-        self.addCleanup(stream.close)
-        self.addCleanup(query.close)
-        with theirStream, theirQuery:
-            numbers = (theirStream.fileno(), theirQuery.fileno())
+        for ours in (stream, query, handoff):
+            self.addCleanup(ours.close)
+        with theirStream, theirQuery, theirHandoff:
+            numbers = [end.fileno() for end in (theirStream, theirQuery, theirHandoff)]
             process = subprocess.Popen(
                 [sys.executable, "-m", "twisted_cluster._run.child", *words],
                 env={
                     **os.environ,
-                    CHANNELS_VARIABLE: "{},{}".format(*numbers),
+                    CHANNELS_VARIABLE: ",".join(map(str, numbers)),
                     WORKER_VARIABLE: "1",
                 },
                 pass_fds=numbers,

@@ -22,6 +22,7 @@ from twisted_cluster._reactor.signals import SAME_REQUEST
 from twisted_cluster._run import exiting
 from twisted_cluster._run.service import ClusterService
 from twisted_cluster._wire.boxes import serialize
+from twisted_cluster._wire.toprimary import WIRE_VERSION
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.listening import ListenRequest, PortKind
 from twisted_cluster.settings import ClusterSettings, WorkerProgram
@@ -67,10 +68,12 @@ class StartedProcess:
         """
         Say that it came up.
         """
-        os.write(
-            self._channels[1],
-            serialize({b"_command": b"Announce", b"_ask": b"1", b"wireVersion": b"1"}),
-        )
+        box = {
+            b"_command": b"Announce",
+            b"_ask": b"1",
+            b"wireVersion": b"%d" % WIRE_VERSION,
+        }
+        os.write(self._channels[1], serialize(box))
 
     def run(self) -> None:
         """
@@ -100,7 +103,7 @@ class ProcessReactor(MemoryReactorClock):
         """
         Start one; its channels are real.
         """
-        channels = [os.dup(int(childFDs[number])) for number in (3, 4)]
+        channels = [os.dup(int(childFDs[number])) for number in (3, 4, 5)]
         process = StartedProcess(processProtocol, channels)
         self.processes.append(process)
         processProtocol.makeConnection(process)  # type: ignore[arg-type]
@@ -158,6 +161,8 @@ class ServiceTests(SynchronousTestCase):
         """
         for process in self.reactor.processes:
             process.close()
+        # What is being closed is closed in the next turn.
+        self.reactor.advance(0)
         for open_ in {*self.reactor.getReaders(), *self.reactor.getWriters()}:
             open_.connectionLost(Failure(ProcessDone(0)))
         atexit.unregister(exiting._endWith)

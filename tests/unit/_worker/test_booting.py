@@ -196,7 +196,7 @@ class ReactorTests(SynchronousTestCase):
         self.reactor.callWhenRunning(self.reactor.stop)
         self.run_()
         self.pump.flush()
-        self.assertEqual(self.primary.heard, [("running", 0)])
+        self.assertEqual(self.primary.heard, ["running"])
 
     def test_leaving(self) -> None:
         """

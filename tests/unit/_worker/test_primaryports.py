@@ -8,15 +8,17 @@ import errno
 import os
 from typing import Any
 
-from tests.unit._worker.test_primarylink import KeepingPort, ScriptedPrimary
+from zope.interface.verify import verifyObject
+
+from tests.unit._worker.test_handofflink import KeepingPort, ScriptedPrimary
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.query import QueryClient
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster._wire.toprimary import GiveBack, Listen, listenRequest
-from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster.errors import ListenRefused
+from twisted_cluster.interfaces import IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
 from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedChannels
 
@@ -79,9 +81,9 @@ class PrimaryPortsTests(DescriptorsCountedTestCase):
         self.addCleanup(os.close, self.original)
         self.primary = AnsweringPrimary(self.original)
         self.channel = MemoryBlockingChannel(self.primary)
-        self.stream = ScriptedPrimary()
-        link = PrimaryLink(JSONCodec(), lambda: None, lambda: None)
-        self.pump = connectedChannels(self.stream, link)
+        self.handoffs = ScriptedPrimary()
+        link = HandoffLink()
+        self.pump = connectedChannels(self.handoffs, link)
         self.ports = PrimaryPorts(QueryClient(self.channel), link)
 
     def assertRefused(self, number: int, reason: str = "") -> None:
@@ -199,4 +201,16 @@ class PrimaryPortsTests(DescriptorsCountedTestCase):
         self.ports.startTaking(loan, KeepingPort())
         self.ports.stopTaking(loan)
         self.pump.flush()
-        self.assertEqual(self.stream.heard, [("start", 5), ("stop", 5)])
+        self.assertEqual(self.handoffs.heard, [("start", 5), ("stop", 5)])
+
+    def test_touched(self) -> None:
+        """
+        So is which insured connections are touched; the application's side knows
+        when that is on its way.
+        """
+        verifyObject(IPrimaryPorts, self.ports)
+        self.ports.touch(4711)
+        self.assertFalse(self.ports.hasTold)
+        self.pump.flush()
+        self.assertTrue(self.ports.hasTold)
+        self.assertEqual(self.handoffs.heard, [("touched", 4711)])

@@ -20,6 +20,7 @@ from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import JSONCodec
+from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
@@ -65,7 +66,7 @@ class ThisWorkerTests(SynchronousTestCase):
             lambda: self.worker.channelLost(),  # noqa: PLW0108
         )
         query = QueryClient(MemoryBlockingChannel(Channel()))
-        ports = PrimaryPorts(query, self.link)
+        ports = PrimaryPorts(query, HandoffLink())
         self.stops: list[str] = []
         leaving = Leaving(ports, self.link, lambda: self.stops.append("stop"))
         self.worker = ThisWorker(7, self.link, leaving)

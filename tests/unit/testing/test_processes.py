@@ -19,7 +19,8 @@ from zope.interface.verify import verifyObject
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.toprimary import Announce, Running
 from twisted_cluster._wire.toworker import TakeConnections
-from twisted_cluster.interfaces import ISpawner
+from twisted_cluster.errors import ChannelClosed
+from twisted_cluster.interfaces import ISpawner, WorkerChannels
 from twisted_cluster.settings import WorkerProgram
 from twisted_cluster.testing.ports import MemoryClient
 from twisted_cluster.testing.processes import MemoryProcess, MemorySpawner
@@ -29,7 +30,7 @@ PROGRAM = WorkerProgram(arguments=("site.py",), environment={})
 
 class Ends(Channel):
     """
-    Both of a primary's ends.
+    Any of a primary's ends.
 
     @ivar heard: What the worker said, and the end of the channel.
     """
@@ -104,13 +105,14 @@ class ProcessTests(SynchronousTestCase):
         self.spawner = MemorySpawner()
         self.addCleanup(self.spawner.close)
         self.protocol = Watching()
-        self.stream, self.query = Ends(), Ends()
+        self.stream, self.query, self.handoff = Ends(), Ends(), Ends()
 
     def spawn(self) -> MemoryProcess:
         """
         Start a process.
         """
-        self.spawner.spawn(self.protocol, PROGRAM, 7, self.stream, self.query)
+        channels = WorkerChannels(self.stream, self.query, self.handoff)
+        self.spawner.spawn(self.protocol, PROGRAM, 7, channels)
         return self.spawner.processes[-1]
 
     def test_interfaces(self) -> None:
@@ -122,13 +124,14 @@ class ProcessTests(SynchronousTestCase):
 
     def test_spawn(self) -> None:
         """
-        The process is connected to its protocol, and both channels are open.
+        The process is connected to its protocol, and its channels are open.
         """
         process = self.spawn()
         self.assertIs(self.protocol.transport, process)
         self.assertEqual((process.workerID, process.program), (7, PROGRAM))
         self.assertTrue(self.stream.connected)
         self.assertTrue(self.query.connected)
+        self.assertTrue(self.handoff.connected)
         self.assertEqual(self.spawner.living, [process])
 
     def test_failNext(self) -> None:
@@ -179,7 +182,8 @@ class ProcessTests(SynchronousTestCase):
     def test_loseChannels(self) -> None:
         """
         Its channels can be lost before it ends, with all connections that it
-        was sent.
+        was sent.  That of the hand-off channel is not told: the primary closes it
+        itself, and can take back what was not read.
         """
         process = self.spawn()
         clients = [MemoryClient(), MemoryClient()]
@@ -188,7 +192,7 @@ class ProcessTests(SynchronousTestCase):
             self.addCleanup(client.close)
             connection = client.accept()
             answers.append(
-                self.stream.callRemote(
+                self.handoff.callRemote(
                     TakeConnections,
                     loan=5,
                     inodes=[connection.inode],
@@ -200,7 +204,12 @@ class ProcessTests(SynchronousTestCase):
         process.worker.take()
         self.assertEqual(list(self.successResultOf(answers[0])["refused"]), [])
         process.loseChannels()
-        self.failureResultOf(answers[1])
         self.assertEqual(self.stream.heard, ["lost"])
         self.assertEqual(self.query.heard, ["lost"])
+        self.assertEqual(self.handoff.heard, [])
+        self.assertNoResult(answers[1])
+        self.handoff.transport.loseConnection()
+        process.worker.finish()
+        self.failureResultOf(answers[1], ChannelClosed)
+        self.assertEqual(self.handoff.heard, ["lost"])
         self.assertEqual([client.isServed for client in clients], [False, False])
