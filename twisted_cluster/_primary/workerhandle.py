@@ -349,13 +349,21 @@ class WorkerHandle(ProcessProtocol):
     def handoffsLost(self) -> None:
         """
         It is gone, or broke the rules of the hand-off channel: then it cannot serve
-        any more.  What it did not take is back; what it took before that, and did
-        not touch, comes before it.
+        any more.  What it did not take is back.
         """
         if self.lifecycle.isConnected:
             self._disconnected()
             self.cutOff()
-        self.insurance.settle()
+        self._settle()
+
+    def _settle(self) -> None:
+        """
+        Give what it took and did not touch to others: not before its process has
+        ended, which could touch it still; and not before what it did not take is
+        back, as this comes before that.
+        """
+        if self.lifecycle.isGone and not self.handoffs.connected:
+            self.insurance.settle()
 
     # -- what its process does
 
@@ -406,6 +414,7 @@ class WorkerHandle(ProcessProtocol):
         self.lifecycle.happened(Happening.EXITED)
         # A process that it started may hold the other ends, and does not read.
         self.cutOff()
+        self._settle()
         self._observer.workerExited(self, exit)
 
     def _pulseChanged(self) -> None:

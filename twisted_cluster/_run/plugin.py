@@ -239,7 +239,7 @@ class Options(UsageOptions):
                 "seconds, until it does, and give those that it has not read to others; 0: "
                 "do not look."
             ),
-            _reading("blocked-after", _seconds),
+            reading("blocked-after", seconds),
         ],
         [
             "backlog",
@@ -249,7 +249,7 @@ class Options(UsageOptions):
                 "How many connections the kernel shall keep for each port  [default: what "
                 "the application asks for]"
             ),
-            _reading("backlog", _count),
+            reading("backlog", positive),
         ],
         [
             "port-limit",

@@ -43,6 +43,7 @@ class SteppedWorker:
     @ivar messages: What was sent to it and not answered, the oldest first.
     @ivar sizes: How many connections each message brought.
     @ivar suspected: Whether each message was of suspect connections.
+    @ivar covered: For each message that it was ever sent, whether it was insured.
     @ivar taken: The inodes of the connections that it took, in order.
     @ivar held: Its descriptors of those.
     @ivar isGone: Whether its channel is closed.
@@ -54,6 +55,7 @@ class SteppedWorker:
     messages: list[Message] = field(factory=list)
     sizes: list[int] = field(factory=list)
     suspected: list[bool] = field(factory=list)
+    covered: list[bool] = field(factory=list)
     taken: list[int] = field(factory=list)
     held: list[int] = field(factory=list)
     isGone: bool = False
@@ -70,6 +72,7 @@ class SteppedWorker:
             answered.errback(Failure(ChannelClosed("gone")))
             return answered
         self.sizes.append(len(connections))
+        self.covered.append(insured)
         self.suspected.append(any(connection.suspect for connection in connections))
         self.messages.append(
             Message(

@@ -380,6 +380,261 @@ class KeepingTests(PortCase):
         self.assertEqual(worker.underway, inodes)
 
 
+class TakenBackTests(PortCase):
+    """
+    A worker whose reactor does not turn: what it has not read is taken back.
+    """
+
+    def block(self, worker: SteppedWorker) -> None:
+        """
+        Have a worker seen to be blocked, as its handle does that.
+        """
+        worker.mayTakeConnections = False
+        self.port.look(worker.id * 100)
+        worker.takeBack()
+
+    def test_order(self) -> None:
+        """
+        What is taken back, in several messages, is at the front of the queue in its
+        old order, and goes out together: it cannot be to blame.
+        """
+        [worker] = self.lend(1)
+        inodes = self.accept(1) + self.accept(2) + self.accept(3)
+        self.block(worker)
+        inodes += self.accept(1)
+        self.assertEqual(self.port.queued, 7)
+        [other] = self.lend(2)
+        self.assertEqual(other.underway, inodes)
+        self.assertEqual((other.sizes, other.suspected), ([7], [False]))
+
+    def test_others(self) -> None:
+        """
+        The others get it in the next turn, in its old order, and what comes
+        meanwhile after it.
+        """
+        first, second = self.lend(1, 2)
+        inodes = self.accept(4)
+        second.answerAll()
+        self.block(first)
+        self.assertEqual((first.underway, second.underway), ([], []))
+        self.clock.advance(0)
+        self.assertEqual(second.underway, [inodes[0], inodes[2]])
+        self.assertEqual(second.suspected, [False, False])
+
+    def test_descriptors(self) -> None:
+        """
+        Nobody's connection is closed by that.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(3)
+        self.block(worker)
+        self.assertServed(clients, True)
+        [other] = self.lend(2)
+        other.answerAll()
+        self.assertServed(clients, True)
+        other.closeHeld()
+        self.assertServed(clients, False)
+
+    def test_gone(self) -> None:
+        """
+        A blocked worker gets nothing, and takes its turns again when it is back,
+        with all the room that it had.
+        """
+        self.openPort(window=2)
+        first, second = self.lend(1, 2)
+        self.accept(4)
+        second.answerAll()
+        self.block(first)
+        self.clock.advance(0)
+        second.answerAll()
+        self.accept(2)
+        second.answerAll()
+        self.assertEqual((first.underway, len(second.taken)), ([], 6))
+        first.mayTakeConnections = True
+        self.port.look(100)
+        self.accept(4)
+        self.assertEqual((len(first.underway), len(second.underway)), (2, 2))
+
+    def test_read(self) -> None:
+        """
+        What it has read it may take when it turns again.
+        """
+        [worker] = self.lend(1)
+        inodes = self.accept(2)
+        worker.mayTakeConnections = False
+        self.port.look(100)
+        self.accept(1)
+        self.assertEqual(self.port.queued, 1)
+        worker.answer()
+        self.assertEqual((worker.taken, worker.underway), (inodes, []))
+
+    def test_suspect(self) -> None:
+        """
+        What was suspect still is; a worker that had one gets others again.
+        """
+        first, second = self.lend(1, 2)
+        inodes = self.accept(2)
+        second.answer()
+        self.port.stopTaking(200)
+        self.lose(first)
+        self.port.startTaking(200)
+        self.assertEqual((second.underway, second.suspected[-1]), (inodes[:1], True))
+        second.takeBack()
+        self.clock.advance(0)
+        self.assertEqual((second.underway, second.suspected[-1]), (inodes[:1], True))
+
+    def test_closed(self) -> None:
+        """
+        A port that is closed closes what is taken back.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(3)
+        self.port.close()
+        worker.takeBack()
+        self.clock.advance(0)
+        self.assertServed(clients, False)
+        self.assertEqual(self.port.queued, 0)
+
+
+class InsuredTests(PortCase):
+    """
+    Connections that a worker took and did not touch come back if it is lost.
+    """
+
+    def setUp(self) -> None:
+        """
+        Open a port that insures.
+        """
+        super().setUp()
+        self.openPort(insured=True)
+
+    def test_untouched(self) -> None:
+        """
+        They are served by another, in their old order before all others, each
+        alone, as suspect ones, and not insured again.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(3)
+        worker.answer()
+        waiting = self.kernel.accept(1)
+        self.lose(worker)
+        self.clock.advance(0)
+        self.assertServed(clients, True)
+        [other] = self.lend(2)
+        other.answerAll()
+        self.assertEqual(other.taken, [each.inode for each in clients + waiting])
+        self.assertEqual((other.sizes, other.suspected), ([1] * 4, [True] * 4))
+        self.assertEqual(other.covered, [False] * 4)
+        self.assertEqual(len(other.insurance), 0)
+        self.lose(other)
+        self.assertServed(clients, False)
+
+    def test_touched(self) -> None:
+        """
+        What it touched is lost with it, and nobody else gets it.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(3)
+        self.assertEqual(worker.covered, [True])
+        worker.insurance.touched([clients[0].inode])
+        worker.answer()
+        worker.insurance.touched([clients[2].inode])
+        self.lose(worker)
+        self.assertEqual([each.isServed for each in clients], [False, True, False])
+        [other] = self.lend(2)
+        other.answerAll()
+        self.assertEqual(other.taken, [clients[1].inode])
+
+    def test_handedOver(self) -> None:
+        """
+        When it is touched, it is the worker's alone: the client sees the end when
+        the worker closes its own descriptor.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(2)
+        worker.answer()
+        worker.closeHeld()
+        self.assertServed(clients, True)
+        worker.insurance.touched([client.inode for client in clients])
+        self.assertServed(clients, False)
+
+    def test_refused(self) -> None:
+        """
+        What it refused is another's matter; what it touches and refuses all the
+        same is over.
+        """
+        first, second = self.lend(1, 2)
+        clients = self.kernel.accept(6)
+        second.answerAll()
+        self.port.stopTaking(100)
+        first.insurance.touched([clients[2].inode])
+        first.answer(refused=[1, 2])
+        self.assertFalse(clients[2].isServed)
+        self.assertEqual(second.underway, [clients[4].inode])
+        second.answerAll()
+        self.assertEqual((len(first.insurance), len(second.insurance)), (1, 4))
+
+    def test_touchedUnanswered(self) -> None:
+        """
+        What it touched before it had answered, and never did, is over, too.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(2)
+        worker.insurance.touched([clients[0].inode])
+        self.lose(worker)
+        self.assertEqual([each.isServed for each in clients], [False, True])
+        self.assertEqual(self.port.queued, 1)
+
+    def test_takenBack(self) -> None:
+        """
+        What it has not read is not its own any more.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(2)
+        worker.mayTakeConnections = False
+        self.port.look(100)
+        worker.takeBack()
+        self.assertEqual((len(worker.insurance), self.port.queued), (0, 2))
+        self.lose(worker)
+        self.assertServed(clients, True)
+        self.assertEqual(self.port.queued, 2)
+
+    def test_wentWrong(self) -> None:
+        """
+        What it answered with an error is over, and not insured.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(2)
+        worker.fail(ValueError("a mistake"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertServed(clients, False)
+        self.assertEqual(len(worker.insurance), 0)
+
+    def test_closed(self) -> None:
+        """
+        A port that is closed closes what comes back.
+        """
+        [worker] = self.lend(1)
+        clients = self.kernel.accept(2)
+        worker.answer()
+        self.port.close()
+        self.assertServed(clients, True)
+        worker.die()
+        self.clock.advance(0)
+        self.assertServed(clients, False)
+        self.assertEqual(self.port.queued, 0)
+
+    def test_notInsured(self) -> None:
+        """
+        Nothing of this happens if it is not asked for.
+        """
+        self.openPort()
+        [worker] = self.lend(1)
+        self.accept(2)
+        worker.answer()
+        self.assertEqual((worker.covered, len(worker.insurance)), ([False], 0))
+
+
 class LimitTests(PortCase):
     """
     How much may wait, and where.

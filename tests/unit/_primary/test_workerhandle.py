@@ -24,7 +24,8 @@ from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import OutputStream, emitted
 from twisted_cluster._supervision.lifecycle import State
-from twisted_cluster._wire.toprimary import WIRE_VERSION
+from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.toprimary import WIRE_VERSION, Touched
 from twisted_cluster.errors import (
     ConfigurationError,
     ImpossibleTransition,
@@ -697,6 +698,176 @@ class PortTests(RosterCase):
             process.worker.announce()
         self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
         self.assertEqual(events, [])
+
+
+class BlockedTests(RosterCase):
+    """
+    A worker whose reactor does not turn.
+    """
+
+    def goOn(self, seconds: float) -> None:
+        """
+        Let time pass; workers that are not blocked answer meanwhile.
+        """
+        for _ in range(round(seconds * 20)):
+            self.clock.advance(0.05)
+            for process in self.spawner.living:
+                process.worker.deliver()
+
+    def test_turns(self) -> None:
+        """
+        One that turns is never taken for blocked.
+        """
+        handle, _ = self.forkRunning()
+        with capturedLogs() as events:
+            self.goOn(5)
+        self.assertTrue(handle.mayTakeConnections)
+        self.assertEqual((events, handle.pulse.lag is not None), ([], True))
+
+    def test_blocked(self) -> None:
+        """
+        One that does not gets no connections, and what it has not read goes to the
+        others; what it has read stays with it.
+        """
+        handle, process = self.forkRunning()
+        process.worker.serve(TCP)
+        [port] = self.opener.ports
+        [read] = port.accept(1)
+        process.worker.deliver()
+        process.worker.isBlocked = True
+        unread = [*port.accept(1), *port.accept(2)]
+        _, other = self.forkRunning()
+        other.worker.serve(TCP)
+        with capturedLogs() as events:
+            self.goOn(0.4)
+            self.assertTrue(handle.mayTakeConnections)
+            self.goOn(0.4)
+        self.assertFalse(handle.mayTakeConnections)
+        self.assertEqual(
+            [(event["id"], event["taken"]) for event in events], [(handle.id, 2)]
+        )
+        later = port.accept(2)
+        other.worker.deliver()
+        taken: list[int] = []
+        while other.worker.handedOff:
+            taken += other.worker.take()
+        self.assertEqual(taken, [client.inode for client in unread + later])
+        process.worker.isBlocked = False
+        self.assertEqual(process.worker.take(), [read.inode])
+
+    def test_back(self) -> None:
+        """
+        When it turns again it gets connections again.
+        """
+        handle, process = self.forkRunning()
+        process.worker.serve(TCP)
+        process.worker.isBlocked = True
+        self.goOn(1)
+        [client] = self.opener.ports[0].accept()
+        self.assertFalse(handle.mayTakeConnections)
+        process.worker.isBlocked = False
+        with capturedLogs() as events:
+            self.goOn(0.1)
+        self.assertTrue(handle.mayTakeConnections)
+        self.assertEqual([event["id"] for event in events], [handle.id])
+        self.assertEqual(process.worker.take(), [client.inode])
+
+    def test_ends(self) -> None:
+        """
+        One that ends while it is blocked leaves no timer behind, and its end is told
+        as any other.
+        """
+        _, process = self.forkRunning()
+        process.worker.isBlocked = True
+        self.goOn(1)
+        process.end(signal="SIGKILL")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(
+            [happening[0] for happening in self.observer.happenings[3:]],
+            ["disconnected", "exited"],
+        )
+
+    def test_notLooked(self) -> None:
+        """
+        Nobody looks if that is not wanted.
+        """
+        self.roster = Roster(
+            SchedulingPolicy.RR,
+            HandoffSettings(blockedAfter=0),
+            self.spawner,
+            self.opener,
+            self.clock,
+        )
+        handle, process = self.forkRunning()
+        process.worker.isBlocked = True
+        self.goOn(1)
+        self.assertTrue(handle.mayTakeConnections)
+
+
+class LastWordsTests(RosterCase):
+    """
+    What a worker said before its end, if the end is seen first.
+    """
+
+    def test_messages(self) -> None:
+        """
+        Its messages are delivered before it is said to be disconnected.
+        """
+        handle, process = self.forkRunning()
+        words = self.observer.happenings
+        handle.link.receiveMessages(lambda message, _: words.append(("said", message)))
+        for message in ("one", "two"):
+            process.worker.sendMessage(message)
+        self.assertEqual(len(words), 3)
+        process.exit(3)
+        self.assertEqual(
+            words[3:],
+            [("said", "one"), ("said", "two"), ("disconnected", 1), EndTests.ending],
+        )
+
+    def test_taken(self) -> None:
+        """
+        What it took and what it touched is known, though nobody had read that: only
+        the rest is served by another, in its old order.
+        """
+        self.roster = Roster(
+            SchedulingPolicy.RR,
+            HandoffSettings(insured=True),
+            self.spawner,
+            self.opener,
+            self.clock,
+        )
+        handle, process = self.forkRunning()
+        process.worker.serve(TCP)
+        [port] = self.opener.ports
+        taken, read = port.accept(3), port.accept(1)
+        process.worker.deliver()
+        unread = port.accept(1)
+        message = process.worker.handedOff.popleft()
+        process.worker.served += message.descriptors
+        handoffs: Channel = process.worker._handoffs
+        handoffs.tell(Touched, inodes=[taken[1].inode])
+        message.answer.callback({"refused": []})
+        self.assertEqual(len(handle.insurance), 5)
+        process.exit(3)
+        process.loseChannels()
+        self.clock.advance(0)
+        self.assertFalse(taken[1].isServed)
+        _, other = self.forkRunning()
+        other.worker.serve(TCP)
+        other.worker.deliver()
+        served: list[int] = []
+        while other.worker.handedOff:
+            served += other.worker.take()
+        rest = [taken[0], taken[2], *read, *unread]
+        self.assertEqual(served, [client.inode for client in rest])
+        # One of them is insured again: until the process ends.
+        other.loseChannels()
+        self.clock.advance(0)
+        self.assertEqual([client.isServed for client in rest], [False] * 3 + [True])
+        other.exit()
+        self.roster.shutDown()
+        self.assertFalse(unread[0].isServed)
 
 
 class OutputTests(RosterCase):
