@@ -117,16 +117,15 @@ class AcceptedConnection:
         object closes it, once, when a worker took the connection or nobody can.
     @ivar inode: The socket's inode number: the same in every process, so that
         a worker can tell whether the descriptor it received is the one meant.
-    @ivar suspect: Whether a worker was lost while this was on its way to it, and
-        perhaps because of it.  The next one says that it takes it before it does
-        anything with it, so that it cannot be the end of a third.
+    @ivar losses: How many workers were lost that had read it, and perhaps because
+        of it.
     @ivar isTouched: Whether a worker has said, of an insured connection, that it
         reads or writes its first byte.
     """
 
     descriptor: int
     inode: int
-    suspect: bool = False
+    losses: int = 0
     isTouched: bool = False
 
 

@@ -823,8 +823,6 @@ class BesiegedWorker(Besieged):
             b"descriptors": b"%d" % count,
         }
         if self.random.random() < 0.2:
-            box[b"suspect"] = b"True"
-        if self.random.random() < 0.2:
             box[b"insured"] = b"True"
         return Piece(serialize(box), arrived)
 

@@ -77,7 +77,6 @@ class StockTakeConnections(amp.Command):
         (b"loan", amp.Integer()),
         (b"inodes", amp.String()),
         (b"descriptors", amp.Integer()),
-        (b"suspect", amp.Boolean(optional=True)),
     ]
     response = [(b"refused", amp.String())]
 
@@ -131,7 +130,7 @@ class StockPeer(amp.AMP):
 
     @StockTakeConnections.responder
     def takeConnections(
-        self, loan: int, inodes: bytes, descriptors: int, suspect: bool | None
+        self, loan: int, inodes: bytes, descriptors: int
     ) -> dict[str, Any]:
         """
         Refuse the second of them.

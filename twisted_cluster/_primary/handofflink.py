@@ -79,8 +79,7 @@ class HandoffLink(Channel):
             loan=loan,
             inodes=[connection.inode for connection in connections],
             descriptors=[connection.descriptor for connection in connections],
-            # Nothing is said of those that are neither, which are nearly all.
-            suspect=connections[0].suspect or None,
+            # Nothing is said of those that are not, which are nearly all.
             insured=insured or None,
         )
         return taken.addCallback(self._refused, len(connections))

@@ -42,6 +42,13 @@ for turns of the worker's reactor; with eight a sixth more than with 253, the mo
 the kernel takes.
 """
 
+LOSS_LIMIT = 5
+"""
+How many workers may be lost with the same connection before it is closed.  It may be
+what they are lost for, and must not be the end of one after the other for ever; but
+if they are lost for other reasons, another can serve it.
+"""
+
 COOL_DOWN = 0.1
 """
 Seconds without new connections for a worker that had to refuse some although
@@ -63,7 +70,7 @@ class _Taker:
         since.
     @ivar inRing: Whether the policy knows it.
     @ivar underway: How many connections are on their way to it.
-    @ivar testing: Whether the one on its way is suspect.
+    @ivar testing: Whether the one on its way may have been the end of another.
     """
 
     id: int
@@ -206,8 +213,8 @@ class HandoffPort:
             return False
         # What may have been the end of one worker is handed over alone, so that
         # nothing else comes back if it is the end of another.
-        suspect = self._queue[0].suspect
-        return taker.underway < (1 if suspect else self._settings.window)
+        isSuspect = self._queue[0].losses
+        return taker.underway < (1 if isSuspect else self._settings.window)
 
     def _dispatch(self, fresh: int = 0) -> None:
         """
@@ -225,7 +232,7 @@ class HandoffPort:
                 break
             connection = self._queue.popleft()
             taker.underway += 1
-            taker.testing = connection.suspect
+            taker.testing = connection.losses > 0
             groups.setdefault(taker, []).append(connection)
         for taker, connections in groups.items():
             for start in range(0, len(connections), TOGETHER):
@@ -270,8 +277,7 @@ class HandoffPort:
         """
         Send connections to one worker, and wait for what it says.
         """
-        # One that may be what workers are lost for is not tried for ever.
-        insured = self._settings.insured and not connections[0].suspect
+        insured = self._settings.insured
         if insured:
             taker.worker.insurance.cover(connections, self._comesBack)
         taker.worker.handOff(taker.loan, connections, insured).addCallbacks(
@@ -325,7 +331,7 @@ class HandoffPort:
             self._update(taker)
             for connection in connections:
                 # One of them may be what the worker was lost for.
-                connection.suspect = True
+                connection.losses += 1
             self._putBack(taker, connections)
         else:
             self._log.failure(
@@ -346,7 +352,7 @@ class HandoffPort:
         """
         A worker is lost that took this, and did not touch it.
         """
-        connection.suspect = True
+        connection.losses += 1
         self._keep([connection])
         self._clock.callLater(0, self._dispatch)
 
@@ -364,11 +370,18 @@ class HandoffPort:
         """
         To the front of the queue; or, if nobody listens any more, closed.
         """
-        if self._opened is None:
-            for connection in connections:
+        for connection in reversed(connections):
+            if self._opened is None:
                 os.close(connection.descriptor)
-        else:
-            self._queue.extendleft(reversed(connections))
+            elif connection.losses < LOSS_LIMIT:
+                self._queue.appendleft(connection)
+            else:
+                self._log.error(
+                    "closing a connection that {losses} workers, one after the other, "
+                    "were lost with",
+                    losses=connection.losses,
+                )
+                os.close(connection.descriptor)
 
     def _coolDown(self, taker: _Taker) -> None:
         """

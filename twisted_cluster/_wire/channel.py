@@ -46,7 +46,7 @@ def responds(command: type[amp.Command]) -> Callable[[_Responder], _Responder]:
     Make a method of a L{Channel} the responder of a command.
 
     It is called with the command's arguments, and returns the answer's as a
-    dictionary, a Deferred of that, or L{AnswerFirst}.
+    dictionary, or a Deferred of that.
     """
 
     def mark(method: _Responder) -> _Responder:
@@ -54,19 +54,6 @@ def responds(command: type[amp.Command]) -> Callable[[_Responder], _Responder]:
         return method
 
     return mark
-
-
-@frozen
-class AnswerFirst:
-    """
-    What a responder returns that wants its answer sent before it acts.
-
-    @ivar answer: The answer's arguments.
-    @ivar act: Called when the answer has been written.
-    """
-
-    answer: dict[str, Any]
-    act: Callable[[], object]
 
 
 @frozen
@@ -348,13 +335,7 @@ class Channel(protocol.Protocol):
         arguments = self._parse(box, command.parseArguments)
         try:
             answer = responder(self, **arguments)
-            if isinstance(answer, AnswerFirst):
-                self._answer(answer.answer, tag, command)
-                with self._log.failuresHandled(
-                    "{name!r} failed after its answer", name=name
-                ):
-                    answer.act()
-            elif isinstance(answer, Deferred):
+            if isinstance(answer, Deferred):
                 answer.addCallback(self._answer, tag, command).addErrback(
                     self._responderFailed, tag, command
                 )

@@ -29,16 +29,12 @@ class TakeConnections(Command):
     <twisted_cluster._wire.toprimary.Touched>}, before it reads or writes the first
     byte of each: until then the primary keeps its own descriptor, to give the
     connection to another worker should this one be lost.
-
-    C{suspect} says that another worker was lost when it was sent these: they are
-    taken after the answer, not before.
     """
 
     arguments = [
         (b"loan", Integer()),
         (b"inodes", Numbers()),
         (b"descriptors", Descriptors()),
-        (b"suspect", Boolean(optional=True)),
         (b"insured", Boolean(optional=True)),
     ]
     response = [(b"refused", Numbers())]

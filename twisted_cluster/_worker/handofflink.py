@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from twisted_cluster._wire.channel import AnswerFirst, Channel, responds
+from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.descriptors import closeAll, inodeOf
 from twisted_cluster._wire.toprimary import StartTaking, StopTaking, Touched
 from twisted_cluster._wire.toworker import TakeConnections
@@ -69,9 +69,8 @@ class HandoffLink(Channel):
         loan: int,
         inodes: Sequence[int],
         descriptors: list[int],
-        suspect: bool | None,
         insured: bool | None,
-    ) -> dict[str, Any] | AnswerFirst:
+    ) -> dict[str, Any]:
         """
         Give connections to the port they are for, and say which are left.
         """
@@ -92,23 +91,10 @@ class HandoffLink(Channel):
             closeAll(descriptors)
             return {"refused": range(len(inodes))}
         refused = set(range(len(inodes))).difference(positions)
-        if suspect:
-            # Should it be the end of this worker, too, it ends with it.
-            return AnswerFirst(
-                {"refused": sorted(refused)},
-                lambda: self._takeForGood(port, descriptors),
-            )
         for index in port.takeConnections(descriptors, bool(insured)):
             closeAll([descriptors[index]])
             refused.add(positions[index])
         return {"refused": sorted(refused)}
-
-    def _takeForGood(self, port: IBorrowedPort, descriptors: list[int]) -> None:
-        """
-        Give connections to a port after the primary was told that they are taken.
-        """
-        for index in port.takeConnections(descriptors, insured=False):
-            closeAll([descriptors[index]])
 
     def _whatArrived(
         self, inodes: Sequence[int], descriptors: list[int]

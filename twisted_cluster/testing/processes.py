@@ -94,7 +94,6 @@ class _Handoffs(Channel):
         loan: int,
         inodes: Sequence[int],
         descriptors: list[int],
-        suspect: bool | None,
         insured: bool | None,
     ) -> Deferred[dict[str, Any]]:
         """

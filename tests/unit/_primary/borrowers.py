@@ -42,7 +42,8 @@ class SteppedWorker:
     @ivar mayTakeConnections: Whether its reactor runs.
     @ivar messages: What was sent to it and not answered, the oldest first.
     @ivar sizes: How many connections each message brought.
-    @ivar suspected: Whether each message was of suspect connections.
+    @ivar suspected: Whether each message was of connections that a worker was lost
+        with.
     @ivar covered: For each message that it was ever sent, whether it was insured.
     @ivar taken: The inodes of the connections that it took, in order.
     @ivar held: Its descriptors of those.
@@ -73,7 +74,7 @@ class SteppedWorker:
             return answered
         self.sizes.append(len(connections))
         self.covered.append(insured)
-        self.suspected.append(any(connection.suspect for connection in connections))
+        self.suspected.append(any(connection.losses for connection in connections))
         self.messages.append(
             Message(
                 loan,

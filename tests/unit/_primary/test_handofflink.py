@@ -30,14 +30,13 @@ class AnsweringWorker(Channel):
     The worker's end.
 
     @ivar asked: What it has read and not answered.
-    @ivar read: Of everything that it has read, loan, inodes, whether it is suspect
-        and whether it is insured.
+    @ivar read: Of everything that it has read, loan, inodes, whether it is insured.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[Deferred[dict[str, Any]]] = []
-        self.read: list[tuple[int, list[int], bool | None, bool | None]] = []
+        self.read: list[tuple[int, list[int], bool | None]] = []
 
     @responds(TakeConnections)
     def takeConnections(
@@ -45,7 +44,6 @@ class AnsweringWorker(Channel):
         loan: int,
         inodes: Sequence[int],
         descriptors: list[int],
-        suspect: bool | None,
         insured: bool | None,
     ) -> Deferred[dict[str, Any]]:
         """
@@ -53,7 +51,7 @@ class AnsweringWorker(Channel):
         """
         for descriptor in descriptors:
             os.close(descriptor)
-        self.read.append((loan, list(inodes), suspect, insured))
+        self.read.append((loan, list(inodes), insured))
         self.asked.append(Deferred())
         return self.asked[-1]
 
@@ -123,7 +121,7 @@ class LinkCase(RealReactorTestCase):
         self.pump: ChannelPump = connectedChannels(self.link, self.worker)
         self.addCleanup(self.pump.lose)
 
-    def client(self, *, suspect: bool = False) -> AcceptedConnection:
+    def client(self) -> AcceptedConnection:
         """
         A connection of the primary's, which is closed with the test.
         """
@@ -131,7 +129,6 @@ class LinkCase(RealReactorTestCase):
         self.addCleanup(client.close)
         connection = client.accept()
         self.addCleanup(os.close, connection.descriptor)
-        connection.suspect = suspect
         return connection
 
     def send(self, count: int = 1) -> None:
@@ -158,15 +155,15 @@ class HandoffLinkTests(LinkCase):
         few; the answer says which are refused.
         """
         several = [self.client(), self.client()]
-        suspect = self.client(suspect=True)
+        single = self.client()
         answered = self.link.takeConnections(5, several, insured=False)
-        alone = self.link.takeConnections(6, [suspect], insured=True)
+        alone = self.link.takeConnections(6, [single], insured=True)
         self.pump.flush()
         self.assertEqual(
             self.worker.read,
             [
-                (5, [each.inode for each in several], None, None),
-                (6, [suspect.inode], True, True),
+                (5, [each.inode for each in several], None),
+                (6, [single.inode], True),
             ],
         )
         self.worker.answer([1])

@@ -23,6 +23,7 @@ from tests.unit._primary.borrowers import SteppedWorker
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._primary.handoffport import (
     COOL_DOWN,
+    LOSS_LIMIT,
     TOGETHER,
     HandoffPort,
 )
@@ -290,8 +291,7 @@ class KeepingTests(PortCase):
 
     def test_suspect(self) -> None:
         """
-        What was on its way to a lost worker is marked, so that the next worker
-        says that it takes it before it does; everything else is not.
+        What was on its way to a lost worker is known as such; everything else is not.
         """
         first, second = self.lend(1, 2)
         self.accept(2)
@@ -300,6 +300,20 @@ class KeepingTests(PortCase):
         self.lose(first)
         self.clock.advance(0)
         self.assertEqual(second.suspected, [False, True])
+
+    def test_poison(self) -> None:
+        """
+        What so many workers were lost with is closed at last.
+        """
+        [client] = self.kernel.accept(1)
+        for number in range(LOSS_LIMIT):
+            self.assertServed([client], True)
+            [worker] = self.lend(number)
+            self.assertEqual(worker.underway, [client.inode])
+            self.lose(worker)
+            self.clock.advance(0)
+        self.assertServed([client], False)
+        self.assertEqual(self.port.queued, 0)
 
     def test_lostBeforeTheChannelSaysSo(self) -> None:
         """
@@ -511,7 +525,7 @@ class InsuredTests(PortCase):
     def test_untouched(self) -> None:
         """
         They are served by another, in their old order before all others, each
-        alone, as suspect ones, and not insured again.
+        alone; and are insured again.
         """
         [worker] = self.lend(1)
         clients = self.kernel.accept(3)
@@ -524,10 +538,10 @@ class InsuredTests(PortCase):
         other.answerAll()
         self.assertEqual(other.taken, [each.inode for each in clients + waiting])
         self.assertEqual((other.sizes, other.suspected), ([1] * 4, [True] * 4))
-        self.assertEqual(other.covered, [False] * 4)
-        self.assertEqual(len(other.insurance), 0)
+        self.assertEqual(other.covered, [True] * 4)
+        self.assertEqual(len(other.insurance), 4)
         self.lose(other)
-        self.assertServed(clients, False)
+        self.assertServed(clients, True)
 
     def test_touched(self) -> None:
         """

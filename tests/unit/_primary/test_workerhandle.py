@@ -861,13 +861,15 @@ class LastWordsTests(RosterCase):
             served += other.worker.take()
         rest = [taken[0], taken[2], *read, *unread]
         self.assertEqual(served, [client.inode for client in rest])
-        # One of them is insured again: until the process ends.
+        # They are insured again, until the process ends: it may touch them still.
         other.loseChannels()
         self.clock.advance(0)
-        self.assertEqual([client.isServed for client in rest], [False] * 3 + [True])
+        self.assertEqual([client.isServed for client in rest], [True] * 4)
+        self.assertEqual([port.queued for port in self.roster.ports.readings()], [0])
         other.exit()
+        self.assertEqual([port.queued for port in self.roster.ports.readings()], [4])
         self.roster.shutDown()
-        self.assertFalse(unread[0].isServed)
+        self.assertEqual([client.isServed for client in rest], [False] * 4)
 
 
 class OutputTests(RosterCase):

@@ -151,7 +151,6 @@ class Hand:
     def send(
         self,
         loan: int = 5,
-        suspect: bool | None = None,
         insured: bool | None = None,
     ) -> Deferred[dict[str, Any]]:
         """
@@ -162,7 +161,6 @@ class Hand:
             loan=loan,
             inodes=self.inodes,
             descriptors=[connection.descriptor for connection in self._accepted],
-            suspect=suspect,
             insured=insured,
         )
         self.pump.flush()
@@ -228,40 +226,14 @@ class TakingTests(LinkCase):
         self.assertEqual(self.hand.port.inodes, self.hand.inodes)
         self.assertEqual(self.hand.served(), [True, True, True])
 
-    def test_suspect(self) -> None:
-        """
-        Suspect ones go to the port like any other, but when that is their end the
-        primary has been told already that they are taken.
-        """
-        self.hand.welcome(KeepingPort())
-        self.assertEqual(self.refusedOf(self.hand.send(suspect=True)), [])
-        self.assertEqual(self.hand.port.inodes, self.hand.inodes)
-        self.hand.port.close()
-        self.hand.welcome(FailingPort())
-        self.assertEqual(self.refusedOf(self.hand.send(suspect=True)), [])
-        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-
     def test_insured(self) -> None:
         """
-        The port is told which are insured.  Suspect ones are not, whatever is
-        said of them: they are the worker's from its answer on.
+        The port is told which are insured.
         """
         self.hand.welcome(KeepingPort())
         self.hand.send()
         self.hand.send(insured=True)
-        self.hand.send(suspect=True, insured=True)
-        self.assertEqual(self.hand.port.insured, [False, True, False])
-
-    def test_suspectRefused(self) -> None:
-        """
-        A port that does not take suspect ones after all leaves nobody to serve
-        them, so they are closed.
-        """
-        port = KeepingPort()
-        port.refusing = [1]
-        self.hand.welcome(port)
-        self.assertEqual(self.refusedOf(self.hand.send(suspect=True)), [])
-        self.assertEqual(self.hand.served(), [True, False, True])
+        self.assertEqual(self.hand.port.insured, [False, True])
 
     def test_unknownLoan(self) -> None:
         """
