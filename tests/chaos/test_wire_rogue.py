@@ -77,16 +77,18 @@ def test_garbage() -> None:
             assertReplaced(cluster, f"0 {order}", BROKEN)
 
 
-def test_garbageInQuery() -> None:
+@pytest.mark.parametrize("channel", [1, 2])
+def test_garbageElsewhere(channel: int) -> None:
     """
-    A worker that breaks the rules where it asks for ports is lost, too.
+    A worker that breaks the rules where it asks for ports, or where it is handed
+    connections, is lost, too.
     """
     with rogues() as cluster:
-        for order in ("garbage", "descriptors"):
-            assertReplaced(cluster, f"1 {order}", BROKEN)
+        for order in ("garbage", "descriptors", "garbage deaf"):
+            assertReplaced(cluster, f"{channel} {order}", BROKEN)
 
 
-@pytest.mark.parametrize("channel", [0, 1])
+@pytest.mark.parametrize("channel", [0, 1, 2])
 def test_truncated(channel: int) -> None:
     """
     Half a box, and the end.
