@@ -153,12 +153,13 @@ class Channel(protocol.Protocol):
     def withdraw(self, data: bytes) -> None:
         """
         Fail a question that was taken back out of the channel before the other
-        side had read it, with L{TakenBack}.
+        side had read it, with L{TakenBack}; what is no question is dropped.
 
         @param data: The bytes of its box, whole.
         """
         [box] = BoxReader().feed(data)
-        question = self._questions.pop(box[amp.ASK], None)
+        # It may be an answer to something that the other side asked.
+        question = self._questions.pop(box.get(amp.ASK, b""), None)
         # Without a question, it was answered unread; that has to stand.
         if question is not None:
             question.answered.errback(

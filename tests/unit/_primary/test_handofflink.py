@@ -228,6 +228,19 @@ class HandoffLinkTests(LinkCase):
         self.assertEqual(self.link.takeBack(), 0)
         self.assertEqual(self.outcomes, [(0, ChannelClosed)])
 
+    def test_takeBackAnswers(self) -> None:
+        """
+        An answer that a worker asked for, and did not read, keeps nobody from
+        having what was sent around it back.
+        """
+        self.send()
+        asked = self.worker.callRemote(StartTaking, loan=5)
+        asked.addErrback(lambda failure: failure.trap(ChannelClosed))
+        self.pump.first.deliver(self.pump.second)
+        self.send()
+        self.link.takeBack()
+        self.assertEqual(self.outcomes, [(1, TakenBack), (0, TakenBack)])
+
     def test_sendsOn(self) -> None:
         """
         After something was taken back, the channel goes on.
