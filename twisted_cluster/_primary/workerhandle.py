@@ -410,6 +410,7 @@ class WorkerHandle(ProcessProtocol):
         if self.link.connected:
             # What it said last may not have been read yet.
             self.link.transport.readToTheEnd()
+        self.handoffs.finish()
         self._disconnected()
         self.lifecycle.happened(Happening.EXITED)
         # A process that it started may hold the other ends, and does not read.
@@ -449,7 +450,9 @@ class WorkerHandle(ProcessProtocol):
         self.lifecycle.happened(Happening.CHANNEL_LOST)
         self.disconnectedAt = self._seconds()
         self.pulse.stop()
-        self.handoffs.finish()
+        # Not closed before its process has ended: until then it may take what it has
+        # read, and touch what is insured, and has to be able to say so.
+        self.handoffs.takeBack()
         self._ports.workerLost(self)
         self._observer.workerDisconnected(self)
 

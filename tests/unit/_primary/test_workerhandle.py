@@ -656,6 +656,61 @@ class PortTests(RosterCase):
         for processFirst in (False, True):
             self.assertEqual(self.crash(False, processFirst), [[0, 1, 2]])
 
+    def test_livesWithoutChannel(self) -> None:
+        """
+        While the process of a worker lives whose channel is lost, what it has read is
+        its own to take or to refuse.
+        """
+        _, process = self.forkRunning()
+        process.worker.serve(TCP)
+        [port] = self.opener.ports
+        _, refused = port.accept(2)
+        process.worker.deliver()
+        unread = port.accept(1)
+        process.worker.hangUp()
+        _, successor = self.forkRunning()
+        successor.worker.serve(TCP)
+        self.clock.advance(0)
+        successor.worker.deliver()
+        self.assertEqual(successor.worker.take(), [client.inode for client in unread])
+        self.assertFalse(successor.worker.handedOff)
+        process.worker.take(refused=[1])
+        self.clock.advance(0)
+        successor.worker.deliver()
+        self.assertEqual(successor.worker.take(), [refused.inode])
+        process.exit()
+        self.clock.advance(0)
+        successor.worker.deliver()
+        self.assertFalse(successor.worker.handedOff)
+
+    def test_touchesWithoutChannel(self) -> None:
+        """
+        What is insured, and touched by such a worker, is touched; what it has not
+        touched when it ends goes to another.
+        """
+        self.roster = Roster(
+            SchedulingPolicy.RR,
+            HandoffSettings(insured=True),
+            self.spawner,
+            self.opener,
+            self.clock,
+        )
+        _, process = self.forkRunning()
+        process.worker.serve(TCP)
+        touched, untouched = self.opener.ports[0].accept(2)
+        process.worker.deliver()
+        process.worker.take()
+        process.worker.hangUp()
+        process.worker.touch([touched.inode])
+        process.exit()
+        self.clock.advance(0)
+        _, successor = self.forkRunning()
+        successor.worker.serve(TCP)
+        successor.worker.deliver()
+        self.assertEqual(successor.worker.take(), [untouched.inode])
+        self.assertFalse(successor.worker.handedOff)
+        successor.worker.touch([untouched.inode])
+
     def test_crashGivesBack(self) -> None:
         """
         A worker that ended has no port any more: one that only the others have
