@@ -23,12 +23,13 @@ ENDPOINT = "tcp:0:interface=127.0.0.1"
 @pytest.mark.skipif(bool(whyNot()), reason=whyNot())
 def test_nothingIsTried() -> None:
     """
-    While all places are taken nobody is offered a client: the primary sends
-    nothing at all, and uses no time.  When a client leaves the next one is
-    served, by the worker that has the place; and so on, to the last.
+    While all places are taken nobody is offered a client: the primary sends no
+    descriptor and accepts nobody, and uses hardly any time.  When a client leaves
+    the next one is served, by the worker that has the place; and so on, to the
+    last.
     """
     with (
-        Interception("sendmsg", "sendto", "accept4") as interception,
+        Interception("sendmsg", "accept4") as interception,
         RunningCluster(
             PROGRAM,
             ENDPOINT,
@@ -48,7 +49,8 @@ def test_nothingIsTried() -> None:
         sent, used = dict(interception.calls), cpuSeconds(cluster.pid)
         time.sleep(1)
         assert dict(interception.calls) == sent
-        assert cpuSeconds(cluster.pid) - used < 0.01
+        # Now and then it asks each worker whether it is blocked.
+        assert cpuSeconds(cluster.pid) - used < 0.03
         assert answered(waiting) == []
         while waiting:
             left = pids.pop(0)

@@ -47,7 +47,11 @@ def attacked(site: Path, *options: str) -> tuple[RunningCluster, Any]:
         cwd=str(site),
         environment={"SECRET_OF_A_TEST": SECRET},
     )
-    found = cluster.waitForLine("came of it: (.*)$")
+    try:
+        found = cluster.waitForLine("came of it: (.*)$")
+    except BaseException:
+        cluster.stop()
+        raise
     return cluster, json.loads(found[1])
 
 

@@ -16,9 +16,15 @@ from typing import Any
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.amp import RemoteAmpError
 
-from twisted_cluster._wire.toprimary import GiveBack, Listen, listenArguments
+from twisted_cluster._wire.toprimary import (
+    GiveBack,
+    Listen,
+    StartTaking,
+    StopTaking,
+    listenArguments,
+)
 from twisted_cluster.errors import ListenRefused
-from twisted_cluster.listening import ListenRequest, Loan, PortKind
+from twisted_cluster.listening import ListenRequest, PortKind
 
 
 class Answer(Protocol):
@@ -63,9 +69,8 @@ class Attack:
         for number in range(200):
             for leaving in (False, True):
                 self._ports._query.ask(GiveBack, loan=number, leaving=leaving)
-            loan = Loan(number=number, descriptor=-1, acceptsItself=False)
-            self._ports._link._ports[number] = None
-            self._ports.stopTaking(loan)
+            self._ports._handoffs.tell(StartTaking, loan=number)
+            self._ports._handoffs.tell(StopTaking, loan=number)
 
     def descriptors(self) -> Counter[str]:
         """
