@@ -121,11 +121,13 @@ class AcceptedConnection:
         of it.
     @ivar isTouched: Whether a worker has said, of an insured connection, that it
         reads or writes its first byte.
+    @ivar arrival: Grows from one connection of a port to the next.
     """
 
     descriptor: int
     inode: int
     losses: int = 0
+    arrival: int = 0
     isTouched: bool = False
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, cast
 
 from attrs import define
@@ -92,6 +93,7 @@ class HandoffPort:
     @ivar _opened: The kernel's side; set right after this object was made.
     @ivar _takers: By loan, the workers that borrowed the port.
     @ivar _queue: What no worker could take yet, the oldest first.
+    @ivar _arrivals: How many connections there have been.
     @ivar _isFull: Whether it has as many as it may, and this was logged.
     """
 
@@ -108,6 +110,7 @@ class HandoffPort:
         self._opened: IOpenPort | None = None
         self._takers: dict[int, _Taker] = {}
         self._queue: deque[AcceptedConnection] = deque()
+        self._arrivals = 0
         self._isFull = False
 
     def opened(self, port: IOpenPort) -> None:
@@ -172,6 +175,9 @@ class HandoffPort:
         """
         Hand these over, behind those that wait already.
         """
+        for connection in connections:
+            self._arrivals += 1
+            connection.arrival = self._arrivals
         self._queue.extend(connections)
         self._dispatch(fresh=len(connections))
 
@@ -368,13 +374,15 @@ class HandoffPort:
 
     def _keep(self, connections: list[AcceptedConnection]) -> None:
         """
-        To the front of the queue; or, if nobody listens any more, closed.
+        To their place in the queue, which is before all that came later; or, if
+        nobody listens any more, closed.
         """
-        for connection in reversed(connections):
+        back = []
+        for connection in connections:
             if self._opened is None:
                 os.close(connection.descriptor)
             elif connection.losses < LOSS_LIMIT:
-                self._queue.appendleft(connection)
+                back.append(connection)
             else:
                 self._log.error(
                     "closing a connection that {losses} workers, one after the other, "
@@ -382,6 +390,12 @@ class HandoffPort:
                     losses=connection.losses,
                 )
                 os.close(connection.descriptor)
+        # They come back one by one, and not always in the order in which they went.
+        latest = max((connection.arrival for connection in back), default=0)
+        while self._queue and self._queue[0].arrival < latest:
+            back.append(self._queue.popleft())
+        back.sort(key=attrgetter("arrival"), reverse=True)
+        self._queue.extendleft(back)
 
     def _coolDown(self, taker: _Taker) -> None:
         """

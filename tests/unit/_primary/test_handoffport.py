@@ -238,6 +238,24 @@ class KeepingTests(PortCase):
         self.port.startTaking(200)
         self.assertEqual(second.underway, [inodes[0], inodes[2], *later])
 
+    def test_refusedOneByOne(self) -> None:
+        """
+        What comes back in several messages is in its old order, whatever order the
+        messages were answered in.
+        """
+        for backwards in (False, True):
+            [worker] = self.lend(1 + backwards)
+            batches = [self.accept(2) for _ in range(3)]
+            self.port.stopTaking(worker.id * 100)
+            if backwards:
+                worker.messages.reverse()
+            while worker.messages:
+                worker.refuse()
+            self.port.startTaking(worker.id * 100)
+            self.assertEqual(worker.underway, [n for batch in batches for n in batch])
+            worker.answerAll()
+            self.port.stopTaking(worker.id * 100)
+
     def test_partlyRefused(self) -> None:
         """
         What a worker took of a message stays with it, the rest comes back.
