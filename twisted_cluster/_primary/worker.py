@@ -207,6 +207,12 @@ class Worker(Emitter):
         """
         return self._exited.isOver
 
+    def isBlocked(self) -> bool:
+        """
+        Whether its reactor has not turned for so long that it gets no connections.
+        """
+        return self._handle.pulse.isBlocked
+
     # -- what it is asked
 
     def disconnect(self) -> Deferred[Worker]:

@@ -528,6 +528,65 @@ class TakenBackTests(PortCase):
         self.assertEqual(self.port.queued, 0)
 
 
+class WaitingTests(PortCase):
+    """
+    Connections that wait until there is a worker for them.
+    """
+
+    def test_givenUp(self) -> None:
+        """
+        Those whose clients did not wait are closed and not handed over; nobody loses
+        a turn by that.
+        """
+        clients = self.kernel.accept(4)
+        for gone in (clients[0], clients[2]):
+            gone.socket.close()
+        first, second = self.lend(1, 2)
+        self.assertEqual(first.underway, [clients[1].inode, clients[3].inode])
+        first.answerAll()
+        late = self.accept(1)
+        self.assertEqual(second.underway, late)
+
+    def test_fresh(self) -> None:
+        """
+        One that has not waited is handed over without a look at its client.
+        """
+        [worker] = self.lend(1)
+        [client] = self.kernel.connect()
+        client.socket.close()
+        self.kernel.turn()
+        self.assertEqual(worker.underway, [client.inode])
+
+    def test_told(self) -> None:
+        """
+        That no more are accepted is told once, and once that they are again.
+        """
+        self.openPort(queueLimit=2)
+        with capturedLogs() as events:
+            self.kernel.accept(3)
+            self.kernel.accept(1)
+            [worker] = self.lend(1)
+            worker.answerAll()
+        told = [formatEvent(event) for event in events]
+        self.assertEqual(len(told), 2)
+        self.assertIn("3 connections to ('', 8080) wait in the primary", told[0])
+        self.assertIn("are accepted again", told[1])
+
+    def test_underway(self) -> None:
+        """
+        It is known how many wait, and how many are on their way.
+        """
+        self.accept(1)
+        [worker] = self.lend(1)
+        self.accept(1)
+        self.assertEqual((self.port.queued, self.port.underway), (0, 2))
+        self.port.stopTaking(100)
+        self.accept(3)
+        self.assertEqual((self.port.queued, self.port.underway), (3, 2))
+        worker.answerAll()
+        self.assertEqual((self.port.queued, self.port.underway), (3, 0))
+
+
 class InsuredTests(PortCase):
     """
     Connections that a worker took and did not touch come back if it is lost.

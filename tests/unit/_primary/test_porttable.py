@@ -16,6 +16,7 @@ from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._primary.handoffport import HandoffPort
 from twisted_cluster._primary.porttable import PortTable
 from twisted_cluster.errors import ListenRefused
+from twisted_cluster.events import ListeningAddress, PortReading
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
 from twisted_cluster.scheduling import RoundRobin
 from twisted_cluster.settings import HandoffSettings, PortSettings, SchedulingPolicy
@@ -616,3 +617,58 @@ class DescriptorTests(TableCase):
         """
         loan = self.table.lend(self.first, self.THREE)
         self.assertEqual(self.table.addressOf(loan.number).fd, 3)
+
+
+class ReadingsTests(TableCase):
+    """
+    How the ports are.
+    """
+
+    def test_readings(self) -> None:
+        """
+        Of each port it is told where it listens, for whom, and how many wait.
+        """
+        self.table.lend(self.first, TCP)
+        self.table.lend(self.second, TCP)
+        self.table.lend(self.second, UDP)
+        [tcp, _] = self.opener.openPorts
+        tcp.accept(3)
+        self.assertEqual(
+            self.table.readings(),
+            [
+                PortReading(
+                    address=ListeningAddress(address=None, port=8080, addressType=4),
+                    workers=(1, 2),
+                    backlog=50,
+                    queued=3,
+                    underway=0,
+                ),
+                PortReading(
+                    address=ListeningAddress(
+                        address=None, port=5353, addressType="udp4"
+                    ),
+                    workers=(2,),
+                    backlog=50,
+                    queued=0,
+                    underway=0,
+                ),
+            ],
+        )
+
+
+class BacklogTests(TableCase):
+    """
+    The operator says how many connections the kernel keeps.
+    """
+
+    settings = PortSettings(backlog=500)
+
+    def test_backlog(self) -> None:
+        """
+        Whatever the application asks for.
+        """
+        self.table.lend(self.first, evolve(TCP, backlog=10))
+        [port] = self.opener.openPorts
+        self.assertEqual(port.request.backlog, 500)
+        [reading] = self.table.readings()
+        self.assertEqual(reading.backlog, 500)

@@ -191,6 +191,36 @@ class LifeTests(ClusterCase):
         self.assertRaises(ConfigurationError, worker.on, "exited", print)
 
 
+class BlockedTests(ClusterCase):
+    """
+    A worker whose reactor does not turn.
+    """
+
+    def test_blocked(self) -> None:
+        """
+        It is known as such until it answers again, and that connections wait
+        meanwhile.
+        """
+        worker, process = self.fork()
+        process.worker.comeUp()
+        process.worker.serve(TCP)
+        process.worker.isBlocked = True
+        for _ in range(3):
+            self.clock.advance(0.25)
+        self.assertTrue(worker.isBlocked())
+        [port] = self.opener.openPorts
+        port.accept(2)
+        [reading] = self.cluster.ports
+        self.assertEqual((reading.queued, reading.underway), (2, 0))
+        process.worker.isBlocked = False
+        process.worker.deliver()
+        self.assertFalse(worker.isBlocked())
+        [reading] = self.cluster.ports
+        self.assertEqual((reading.queued, reading.underway), (0, 2))
+        process.worker.take()
+        process.end()
+
+
 class EndTests(ClusterCase):
     """
     How a worker is ended, and what is known of it afterwards.

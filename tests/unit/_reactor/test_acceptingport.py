@@ -367,6 +367,75 @@ class AcceptTests(PortCase):
         self.assertNotIn(port, self.reactor.getReaders())
 
 
+class GivenUpTests(PortCase):
+    """
+    Clients that did not wait.
+    """
+
+    def accepted(
+        self, request: ListenRequest | None = None
+    ) -> tuple[IOpenPort, socket.socket, AcceptedConnection]:
+        """
+        A port, a client of it, and its connection.
+        """
+        port = self.open(request)
+        [client] = self.connect(port)
+        port.startAccepting()
+        self.turnUntil(lambda: self.receiver.connections)
+        return port, client, self.receiver.connections[0]
+
+    def test_waits(self) -> None:
+        """
+        A client that is there has not given up: whether it has said anything or not,
+        nor if it has ended what it says.
+        """
+        port, client, connection = self.accepted()
+        self.assertFalse(port.isGivenUp(connection))
+        client.send(b"x")
+        self.assertFalse(port.isGivenUp(connection))
+        client.shutdown(socket.SHUT_WR)
+        self.assertFalse(port.isGivenUp(connection))
+
+    def test_onlyEnds(self) -> None:
+        """
+        Nor if it says nothing, and has ended that: it may want an answer.
+        """
+        port, client, connection = self.accepted()
+        client.shutdown(socket.SHUT_WR)
+        self.assertFalse(port.isGivenUp(connection))
+
+    def test_reset(self) -> None:
+        """
+        One that has reset its connection has.
+        """
+        port, client, connection = self.accepted()
+        # With a linger time of 0 closing is resetting.
+        client.setsockopt(
+            socket.SOL_SOCKET,
+            socket.SO_LINGER,
+            (1).to_bytes(4, sys.byteorder) + bytes(4),
+        )
+        client.close()
+        self.assertTrue(port.isGivenUp(connection))
+
+    def test_gone(self) -> None:
+        """
+        So has one that has closed its end of a UNIX connection.
+        """
+        port, client, connection = self.accepted(self.unixRequest())
+        client.close()
+        self.assertTrue(port.isGivenUp(connection))
+
+    def test_saidBefore(self) -> None:
+        """
+        Whatever it has said is to be read, though nobody is there for an answer.
+        """
+        port, client, connection = self.accepted(self.unixRequest())
+        client.send(b"x")
+        client.close()
+        self.assertFalse(port.isGivenUp(connection))
+
+
 class AdoptedTests(PortCase):
     """
     Sockets that the primary was given, and options that Twisted does not have.

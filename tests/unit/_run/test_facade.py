@@ -61,6 +61,7 @@ class ModuleTests(SynchronousTestCase):
         self.assertIsNone(self.module.worker)
         self.assertEqual(self.module.workers, {})
         self.assertEqual(self.module.settings, {})
+        self.assertEqual(self.module.ports, [])
         self.assertIsNone(self.module._cluster)
 
     def test_worker(self) -> None:
@@ -74,6 +75,7 @@ class ModuleTests(SynchronousTestCase):
         self.assertTrue(self.module.isWorker)
         self.assertIs(self.module.worker, worker)
         self.assertEqual(self.module.workers, {})
+        self.assertEqual(self.module.ports, [])
         self.assertEqual(self.module.settings, {})
         problem = self.assertRaises(ConfigurationError, lambda: self.module.fork)
         self.assertEqual(str(problem), "fork is for primaries, and this is worker 7")
