@@ -28,6 +28,12 @@ class Reading:
     children: int
     memory: int
 
+    def isLike(self, other: Reading) -> bool:
+        """
+        Whether nothing was opened or started between the two.
+        """
+        return (self.descriptors, self.children) == (other.descriptors, other.children)
+
 
 def read(pid: int) -> Reading:
     """

@@ -36,9 +36,14 @@ WARM_UP = 12
 How many faults come before the primary's memory is looked at for the first time.
 """
 
-PATIENCE = 15.0
+QUIET = 8
 """
-Seconds until the primary has closed what it is going to close.
+How often in a row, a quarter of a second apart, the primary has to look the same.
+"""
+
+RESTLESS = 100
+"""
+How often it is looked at, at most.
 """
 
 _FASTEST = 20_000
@@ -134,12 +139,7 @@ class Soak:
         start = await self._quiet()
         self._until = time.monotonic() + self._options.minutes * 60
         await self._underLoad(faults, self._isEnough)
-        end = await self._quiet()
-        deadline = time.monotonic() + PATIENCE
-        while end.descriptors != start.descriptors and time.monotonic() < deadline:
-            await deferLater(self._reactor, 0.2, lambda: None)
-            end = await self._quiet()
-        return start, end
+        return start, await self._quiet()
 
     async def _underLoad(
         self, faults: Iterable[Fault], enough: Callable[[], bool]
@@ -184,11 +184,20 @@ class Soak:
 
     async def _quiet(self) -> Reading:
         """
-        @return: What the primary has when nothing happens.
+        @return: What the primary has when nothing happens, and nothing has happened
+            for a while.
         """
-        await self.course.settle()
-        await self._primary.order("collect")
-        return read(self._primary.pid)
+        readings: list[Reading] = []
+        while len(readings) < QUIET or not all(
+            readings[-1].isLike(reading) for reading in readings[-QUIET:]
+        ):
+            await self.course.settle()
+            await self._primary.order("collect")
+            readings.append(read(self._primary.pid))
+            if len(readings) > RESTLESS:
+                raise SoakFailed("the primary does not come to rest")
+            await deferLater(self._reactor, 0.25, lambda: None)
+        return readings[-1]
 
     def _tell(self) -> None:
         """
