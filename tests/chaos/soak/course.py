@@ -224,7 +224,10 @@ class Course:
             return not worker.stopped
         if kind is Kind.EXHAUST:
             return not worker.exhausted
-        return kind not in (Kind.FLOOD, Kind.FLOOD_KILL) or not worker.flooded
+        if kind in (Kind.FLOOD, Kind.FLOOD_KILL):
+            # One at a time, as each needs memory while it lasts.
+            return not any(each.flooded for each in self._workers.values())
+        return True
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         """

@@ -31,7 +31,7 @@ from tests.chaos.soak.steering import (
     oursCommand,
 )
 
-WARM_UP = 12
+WARM_UP = 20
 """
 How many faults come before the primary's memory is looked at for the first time.
 """
