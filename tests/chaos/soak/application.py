@@ -13,6 +13,7 @@ import resource
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,28 +42,6 @@ Seconds by which some answers come late.
 WORKER: Any = cluster.worker
 
 
-class MarkingSocket:
-    """
-    A socket that has it written down before it is first read from.
-    """
-
-    def __init__(self, socket: Any, mark: Callable[[], None]) -> None:
-        self._socket = socket
-        self._mark: Callable[[], None] | None = mark
-
-    def recv(self, size: int) -> Any:
-        """
-        Read.
-        """
-        if self._mark is not None:
-            self._mark()
-            self._mark = None
-        return self._socket.recv(size)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
-
-
 class Answering(protocol.Protocol):
     """
     Answers one connection.
@@ -70,6 +49,7 @@ class Answering(protocol.Protocol):
 
     factory: Service
     _received = b""
+    _touched = False
 
     def connectionMade(self) -> None:
         """
@@ -79,15 +59,30 @@ class Answering(protocol.Protocol):
         peer = transport.getPeer()
         self._number = numberOf(peer.host, peer.port)
         if self._number is not None:
-            number, ledger = self._number, self.factory.ledger
-            ledger.made(number, WORKER.id)
-            transport.socket = MarkingSocket(
-                transport.socket, lambda: ledger.touched(number)
-            )
-            if mannerOf(number) is Manner.GREETED:
-                ledger.touched(number)
+            self.factory.ledger.made(self._number, WORKER.id)
+            # Written down before anything else hears that there is something to
+            # read: an insured worker tells its primary next.
+            transport.doRead = partial(self._doRead, transport.doRead)
+            if mannerOf(self._number) is Manner.GREETED:
+                self._touch(self._number)
                 transport.write(b"hello %d\n" % WORKER.id)
         self.factory.happened("made")
+
+    def _doRead(self, doRead: Callable[[], Any]) -> Any:
+        """
+        Read.
+        """
+        if self._number is not None:
+            self._touch(self._number)
+        return doRead()
+
+    def _touch(self, number: int) -> None:
+        """
+        Write down, once, that something is going to be read or written.
+        """
+        if not self._touched:
+            self._touched = True
+            self.factory.ledger.touched(number)
 
     def dataReceived(self, data: bytes) -> None:
         """

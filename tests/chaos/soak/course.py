@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any
 
 from attrs import define
@@ -241,6 +242,14 @@ class Course:
     def _ended(self) -> None:
         self._underway -= 1
 
+    def _signal(self, pid: int, number: int) -> None:
+        """
+        Send a signal.
+        """
+        # What has ended may not have been told yet.
+        with suppress(ProcessLookupError):
+            self._sendSignal(pid, number)
+
     def _kill(self, worker: _Worker) -> None:
         """
         SIGKILL.
@@ -248,7 +257,7 @@ class Course:
         worker.doomed = True
         # Before, so that whatever comes of it comes later.
         self.killedAt[worker.id] = time.monotonic()
-        self._sendSignal(worker.pid, signal.SIGKILL)
+        self._signal(worker.pid, signal.SIGKILL)
         self.kills += 1
 
     async def _stop(self, worker: _Worker, fault: Fault) -> None:
@@ -256,10 +265,10 @@ class Course:
         SIGSTOP, and SIGCONT later.
         """
         worker.stopped = True
-        self._sendSignal(worker.pid, signal.SIGSTOP)
+        self._signal(worker.pid, signal.SIGSTOP)
         await self._sleep(fault.seconds)
         if worker.id in self._workers:
-            self._sendSignal(worker.pid, signal.SIGCONT)
+            self._signal(worker.pid, signal.SIGCONT)
         worker.stopped = False
 
     async def _roll(self, worker: _Worker, fault: Fault) -> None:
