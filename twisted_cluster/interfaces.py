@@ -85,7 +85,7 @@ class IHandoffTransport(IDescriptorTransport):
         Take out of the channel what the other side has not read, and now never
         will.
 
-        @return: Every write since then, in order.
+        @return: Each write that it has not read, in order.
         """
 
 

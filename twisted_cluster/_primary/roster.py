@@ -51,9 +51,9 @@ class Roster:
         @param policy: Who accepts the connections of its ports.
         @param handoff: How many connections may be on their way.
         @param newOutput: Where goes what workers write into pipes.
+        @param ports: What workers may have opened; anything if it is not given.
 
         @raise ConfigurationError: if policy and hand-off do not go together.
-        @param ports: What workers may have opened; anything if it is not given.
         """
         handoff.requirePossible(policy)
         self._newOutput = newOutput

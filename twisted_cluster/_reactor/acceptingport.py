@@ -38,8 +38,8 @@ from twisted_cluster.listening import ListenRequest, PortKind
 
 BATCH = 253
 """
-How many connections are accepted in one turn at most: what fits into one
-message to a worker.
+How many connections are accepted in one turn at most: others have to have theirs,
+too.
 """
 
 EXHAUSTION_PAUSE = 0.1
@@ -57,7 +57,7 @@ How many bytes a UNIX socket's path has at most, where the kernel takes least.
 RESERVE = 256
 """
 How many descriptors connections leave to the rest of the process, or a quarter of
-its limit if that is less.  Each worker that is started needs eight, and waiting
+its limit if that is less.  Each worker that is started needs a dozen, and waiting
 connections must not keep the worker from starting that would take them.
 """
 
