@@ -24,13 +24,7 @@ def workerCount(text: str) -> int | str:
     """
     if text == AUTO:
         return text
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"give a whole number of workers, from 1, or {AUTO}: {text!r}")
-    return number
+    return _fromOne(text, f"give a whole number of workers, from 1, or {AUTO}")
 
 
 def positive(text: str) -> int:
@@ -39,12 +33,19 @@ def positive(text: str) -> int:
 
     @raise ValueError: if it is none, with what would be one.
     """
+    return _fromOne(text, "give a whole number, from 1")
+
+
+def _fromOne(text: str, advice: str) -> int:
+    """
+    @raise ValueError: if this is no number, or less than 1.
+    """
     try:
         number = int(text)
     except ValueError:
         number = 0
     if number < 1:
-        raise ValueError(f"give a whole number, from 1: {text!r}")
+        raise ValueError(f"{advice}: {text!r}")
     return number
 
 
