@@ -59,16 +59,18 @@ class RosterCase(DescriptorsCountedTestCase):
         self.clock = Clock()
         self.spawner = MemorySpawner()
         self.opener = MemoryPortOpener()
-        self.roster = Roster(
-            SchedulingPolicy.RR,
-            HandoffSettings(),
-            self.spawner,
-            self.opener,
-            self.clock,
-        )
+        self.useRoster(HandoffSettings())
         self.observer = RecordingObserver()
         self.roster.addObserver(self.observer)
         self.addCleanup(self._cleanUp)
+
+    def useRoster(self, handoff: HandoffSettings) -> None:
+        """
+        Have an empty roster with these settings.
+        """
+        self.roster = Roster(
+            SchedulingPolicy.RR, handoff, self.spawner, self.opener, self.clock
+        )
 
     def _cleanUp(self) -> None:
         """
@@ -688,13 +690,7 @@ class PortTests(RosterCase):
         What is insured, and touched by such a worker, is touched; what it has not
         touched when it ends goes to another.
         """
-        self.roster = Roster(
-            SchedulingPolicy.RR,
-            HandoffSettings(insured=True),
-            self.spawner,
-            self.opener,
-            self.clock,
-        )
+        self.useRoster(HandoffSettings(insured=True))
         _, process = self.forkRunning()
         process.worker.serve(TCP)
         touched, untouched = self.opener.ports[0].accept(2)
@@ -846,13 +842,7 @@ class BlockedTests(RosterCase):
         """
         Nobody looks if that is not wanted.
         """
-        self.roster = Roster(
-            SchedulingPolicy.RR,
-            HandoffSettings(blockedAfter=0),
-            self.spawner,
-            self.opener,
-            self.clock,
-        )
+        self.useRoster(HandoffSettings(blockedAfter=0))
         handle, process = self.forkRunning()
         process.worker.isBlocked = True
         self.goOn(1)
@@ -885,13 +875,7 @@ class LastWordsTests(RosterCase):
         What it took and what it touched is known, though nobody had read that: only
         the rest is served by another, in its old order.
         """
-        self.roster = Roster(
-            SchedulingPolicy.RR,
-            HandoffSettings(insured=True),
-            self.spawner,
-            self.opener,
-            self.clock,
-        )
+        self.useRoster(HandoffSettings(insured=True))
         handle, process = self.forkRunning()
         process.worker.serve(TCP)
         [port] = self.opener.ports
