@@ -26,6 +26,7 @@ from twisted.protocols.amp import COMMAND, Boolean, Command, Integer, String, Un
 from twisted.python.failure import Failure
 
 from twisted_cluster._wire.arguments import Descriptors, Numbers
+from twisted_cluster._wire.delivery import Delivery
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster.errors import ChannelClosed, HandleRefused, MalformedBox
 
@@ -164,7 +165,7 @@ class _Outgoing:
     content: memoryview
     mark: int
     handle: Handle | None
-    settled: list[Deferred[None]]
+    settled: list[Delivery]
     sent: int = 0
 
 
@@ -180,7 +181,7 @@ class _Box:
 
     size: int
     messages: int
-    settled: list[Deferred[None]]
+    settled: list[Delivery]
 
 
 Deliver = Callable[[list[bytes], list[int], "Handle | None"], None]
@@ -386,14 +387,14 @@ class Outbox:
         self._contents: list[bytes | memoryview] = []
         self._marks: dict[int, int] = {}
         self._size = 0
-        self._settled: list[Deferred[None]] = []
+        self._settled: list[Delivery] = []
 
     def send(
         self,
         content: bytes,
         mark: int = 0,
         handle: Handle | None = None,
-        settled: Deferred[None] | None = None,
+        settled: Delivery | None = None,
     ) -> None:
         """
         Send a message.
@@ -412,14 +413,15 @@ class Outbox:
                 )
             )
             self._fill()
+            gathered = self._size
         else:
             if mark:
                 self._marks[len(self._contents)] = mark << _MARK_SHIFT
             self._contents.append(content)
-            self._size += size + HEADER
             if settled is not None:
                 self._settled.append(settled)
-        if self._size > BATCH or len(self._underway) < FEW:
+            self._size = gathered = self._size + size + HEADER
+        if gathered > BATCH or len(self._underway) < FEW:
             self.flush()
 
     @property
@@ -450,7 +452,7 @@ class Outbox:
         """
         @return: Fires when all that was sent so far is settled.
         """
-        settled: Deferred[None] = Deferred()
+        settled = Delivery()
         if self._unsent:
             self._unsent[-1].settled.append(settled)
         elif self._contents:
@@ -481,7 +483,13 @@ class Outbox:
                         )
                     )
             else:
-                _succeed(box.settled)
+                for settled in box.settled:
+                    if settled.heeded:
+                        settled.callback(None)
+                    else:
+                        # What that comes to, in a fraction of the time.
+                        settled.called = True
+                        settled.result = None
         if self._unsent:
             self._fill()
 
@@ -595,21 +603,6 @@ class Outbox:
                 self._write(self._box(message.handle), message.handle)
         if pieces:
             self._write(pieces, None)
-
-
-def _succeed(settled: list[Deferred[None]]) -> None:
-    """
-    Fire what fires when messages are delivered.
-
-    Mostly nobody has looked at it, and nobody does: then this is what
-    L{Deferred.callback} comes to, in a fraction of the time.
-    """
-    for each in settled:
-        if each.called or each._callbacks:
-            each.callback(None)
-        else:
-            each.called = True
-            each.result = None
 
 
 def closeHandle(handle: Handle | None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -63,6 +63,34 @@ class DeliveryTests(SynchronousTestCase):
                 "not every message to worker 3 was delivered: no room",
             ],
         )
+
+    def test_asDeferred(self) -> None:
+        """
+        It is a Deferred as any other: it can have callbacks before and after it
+        fired, be paused, and be cancelled.
+        """
+        delivery = self.delivery()
+        self.assertFalse(delivery.heeded)
+        results: list[object] = []
+        delivery.addCallback(results.append)
+        self.assertTrue(delivery.heeded)
+        delivery.callback(None)
+        delivery.addCallback(results.append)
+        self.assertEqual(results, [None, None])
+
+        paused = self.delivery()
+        paused.pause()
+        paused.addCallback(results.append)
+        paused.callback(None)
+        self.assertEqual(len(results), 2)
+        paused.unpause()
+        self.assertEqual(len(results), 3)
+
+        cancelled = self.delivery()
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        # The message is delivered all the same, and nobody is told.
+        cancelled.callback(None)
 
     def test_handled(self) -> None:
         """
