@@ -95,8 +95,7 @@ class Emitter:
         """
         Tell every observer, in the order in which they came.
         """
-        entries = self._byName.get(name)
-        for entry in self._entries(name) if entries is None else entries:
+        for entry in self._byName.get(name) or self._entries(name):
             if entry.once:
                 if entry not in self._byName[name]:
                     # An observer before it made the same thing happen again.
@@ -139,18 +138,20 @@ class Emitter:
 class Observers(Generic[_T]):
     """
     Objects that have a method for each thing that can happen.
+
+    @ivar known: They, in the order in which they came.
     """
 
     _log = Logger()
 
     def __init__(self) -> None:
-        self._observers: list[_T] = []
+        self.known: list[_T] = []
 
     def add(self, observer: _T) -> None:
         """
         Tell C{observer} from now on.
         """
-        self._observers.append(observer)
+        self.known.append(observer)
 
     def remove(self, observer: _T) -> None:
         """
@@ -158,7 +159,7 @@ class Observers(Generic[_T]):
 
         @raise ValueError: if it was not told.
         """
-        self._observers.remove(observer)
+        self.known.remove(observer)
 
     def tell(self, happening: str, *what: object) -> None:
         """
@@ -166,7 +167,7 @@ class Observers(Generic[_T]):
 
         @param happening: The name of the method.
         """
-        for observer in list(self._observers):
+        for observer in list(self.known):
             try:
                 getattr(observer, happening)(*what)
             except Exception:

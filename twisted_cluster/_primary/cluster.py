@@ -181,7 +181,7 @@ class Cluster(Emitter):
         self._clock.callLater(0, self._forked, started)
         handle = self._roster.fork(program, 0)
         worker = Worker(
-            handle, self._surroundings.correspondence(handle), self._messageReceived
+            handle, self._surroundings.correspondence(handle), self._messagesReceived
         )
         self.workers[worker.id] = worker
         if self._receiving:
@@ -275,13 +275,19 @@ class Cluster(Emitter):
             self._observers.tell("workerForked", worker)
             self.emit("fork", worker)
 
-    def _messageReceived(self, worker: Worker, message: object, along: object) -> None:
+    def _messagesReceived(
+        self, worker: Worker, messages: list[object], along: object
+    ) -> None:
         """
-        A worker sent a message.
+        A worker sent messages.
         """
-        worker.emit("message", message, along)
-        self._observers.tell("workerMessage", worker, message, along)
-        self.emit("message", worker, message, along)
+        for message in messages:
+            worker.emit("message", message, along)
+            # Each of its observers can be the first one here.
+            if self._observers.known:
+                self._observers.tell("workerMessage", worker, message, along)
+            if self._byName["message"]:
+                self.emit("message", worker, message, along)
 
     def workerStarted(self, handle: WorkerHandle) -> None:
         """

@@ -148,11 +148,11 @@ class Worker(Emitter):
         self,
         handle: WorkerHandle,
         correspondence: Correspondence,
-        received: Callable[[Worker, object, object], None],
+        received: Callable[[Worker, list[object], object], None],
     ) -> None:
         """
-        @param received: Called with this worker, a message of its, and what came
-            along with it, once they are received.
+        @param received: Called with this worker, messages of its that came
+            together, and what came along, once they are received.
         """
         super().__init__(EVENTS)
         self._received = received
@@ -334,7 +334,7 @@ class Worker(Emitter):
         """
         if not self._receiving:
             self._receiving = True
-            self._correspondence.receive(partial(self._received, self))
+            self._correspondence.receiveGroups(partial(self._received, self))
 
     def forgetMessages(self) -> None:
         """

@@ -160,6 +160,13 @@ class Correspondence:
         """
         self._channel.receiveMessages(receiver, self._handles.attach)
 
+    def receiveGroups(self, receiver: Callable[[list[Any], Any], None]) -> None:
+        """
+        Give lists of messages that came together to C{receiver}, with what came
+        along with the one in it.
+        """
+        self._channel.receiveGroups(receiver, self._handles.attach)
+
     def forget(self) -> int:
         """
         Nobody is going to receive the messages that wait.

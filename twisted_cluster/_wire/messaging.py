@@ -93,6 +93,7 @@ _WEIGHT = 256
 """How many bytes a message is thought to take that waits for room in its window."""
 
 Receiver = Callable[[Any, Any], object]
+GroupReceiver = Callable[[list[Any], Any], object]
 Attach = Callable[["Handle"], object]
 Answerer = Callable[[Any], object]
 
@@ -118,7 +119,7 @@ class MessagingChannel(Channel):
         super().__init__()
         self._codec = codec
         self._encode = codec.encode
-        self._receiver: Receiver | None = None
+        self._receiver: GroupReceiver | None = None
         self._attach: Attach = lambda handle: handle
         self._kept: list[tuple[list[bytes], Handle | None]] | None = None
         self._keptSize = 0
@@ -180,6 +181,25 @@ class MessagingChannel(Channel):
         delivered all the same, as it would fail again.
 
         @param attach: Makes of a handle what C{receiver} is given.
+        """
+
+        def receiveEach(messages: list[Any], along: Any) -> None:
+            for message in messages:
+                try:
+                    receiver(message, along)
+                except Exception:
+                    self._log.failure("the receiver of a message failed")
+
+        self.receiveGroups(receiveEach, attach)
+
+    def receiveGroups(
+        self, receiver: GroupReceiver, attach: Attach = lambda handle: handle
+    ) -> None:
+        """
+        As L{receiveMessages}, but give C{receiver} lists of those messages that came
+        together.  One with a handle comes alone.
+
+        If C{receiver} raises, it is not given the rest of its list again.
         """
         self._receiver = receiver
         self._attach = attach
@@ -377,9 +397,9 @@ class MessagingChannel(Channel):
             messages = self._decodeEach(contents)
             if not messages:
                 closeHandle(handle)
-        for message in messages:
+        if messages:
             try:
-                receiver(message, None if handle is None else self._attach(handle))
+                receiver(messages, None if handle is None else self._attach(handle))
             except Exception:
                 self._log.failure("the receiver of a message failed")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -83,6 +82,7 @@ class ThisWorker(Emitter):
         self._leaving = leaving
         self._serving: IServing | None = None
         self._correspondence: Correspondence | None = None
+        self._say = self._sayEarly
         self._disconnected: Occasion[ThisWorker] = Occasion()
         self._listened = False
         self._answerer: Callable[[Any], Any] | None = None
@@ -134,8 +134,8 @@ class ThisWorker(Emitter):
         """
         Send a message to the primary; see L{Correspondence.send}.
         """
-        if handle is None and self._correspondence is not None:
-            return self._correspondence.say(message)
+        if handle is None:
+            return self._say(message)
         return self._correspond().send(
             message, handle, keepOpen=keepOpen, unread=unread
         )
@@ -288,6 +288,7 @@ class ThisWorker(Emitter):
         """
         self._serving = serving
         self._correspondence = correspondence
+        self._say = correspondence.say
         if self._answerer is not None:
             correspondence.answer(self._answerer)
         for locator in self._locators:
@@ -315,7 +316,20 @@ class ThisWorker(Emitter):
         """
         if name == "message" and not self._listened and self._correspondence:
             self._listened = True
-            self._correspondence.receive(partial(self.emit, "message"))
+            self._correspondence.receiveGroups(self._received)
+
+    def _received(self, messages: list[object], along: object) -> None:
+        """
+        The primary sent messages.
+        """
+        for message in messages:
+            self.emit("message", message, along)
+
+    def _sayEarly(self, message: object) -> Deferred[None]:
+        """
+        Send a message alone, before there is a reactor.
+        """
+        return self._correspond().say(message)
 
     def _correspond(self) -> Correspondence:
         """

@@ -370,6 +370,49 @@ class MessageTests(ClusterCase):
         process.worker.deliver()
         self.assertEqual(heard, ["worker", "observer message", "cluster"])
 
+    def test_amongOthers(self) -> None:
+        """
+        Whoever begins or ceases to observe while a message is told does so from
+        there on, even if more came together with it; who observes only once has
+        one; and who fails harms nobody.
+        """
+        heard: list[object] = []
+        worker, process = self.forkRunning()
+
+        def inCluster(_: object, message: object, along: object) -> None:
+            heard.append(("cluster", message))
+
+        def inWorker(message: int, along: object) -> None:
+            heard.append(("worker", message))
+            if message == 4:
+                self.cluster.on("message", inCluster)
+            elif message == 6:
+                worker.off("message", inWorker)
+                raise ZeroDivisionError
+
+        worker.on("message", inWorker)
+        worker.once("message", lambda message, along: heard.append(("once", message)))
+        for number in range(9):
+            process.worker.sendMessage(number)
+        process.worker.deliver()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        inAll = [("worker", 4), ("cluster", 4), ("worker", 5), ("cluster", 5)]
+        self.assertEqual(
+            heard,
+            [
+                ("worker", 0),
+                ("once", 0),
+                ("worker", 1),
+                ("worker", 2),
+                ("worker", 3),
+                *inAll,
+                ("worker", 6),
+                ("cluster", 6),
+                ("cluster", 7),
+                ("cluster", 8),
+            ],
+        )
+
     def test_along(self) -> None:
         """
         What came along is told with the message.

@@ -285,6 +285,27 @@ class MessageTests(MessagingCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 10)
         self.assertEqual(self.outcomes(*sent), [None] * 10)
 
+    def test_groups(self) -> None:
+        """
+        Who receives groups is given lists of messages, in their order.  What it
+        raises is logged, and costs nobody the following.
+        """
+        groups: list[list[bytes]] = []
+
+        def receive(messages: list[bytes], along: object) -> None:
+            groups.append(messages)
+            raise ZeroDivisionError
+
+        self.far.receiveGroups(receive)
+        sent = [self.near.sendMessage(b"%d" % n) for n in range(10)]
+        self.pump.flush()
+        received = [message for group in groups for message in group]
+        self.assertEqual(received, [b"%d" % n for n in range(10)])
+        self.assertLess(len(groups), 10)
+        failures = self.flushLoggedErrors(ZeroDivisionError)
+        self.assertEqual(len(failures), len(groups))
+        self.assertEqual(self.outcomes(*sent), [None] * 10)
+
     def test_commandsKeepTheirPlace(self) -> None:
         """
         A command that is sent after messages does not overtake those that were
