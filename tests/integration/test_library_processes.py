@@ -88,6 +88,18 @@ def test_nesting() -> None:
     ]
 
 
+def test_insured() -> None:
+    """
+    A worker that has lost its channel can still say which insured connections it
+    touches: when it ends, another is given those that it did not, and no other.
+    """
+    assert linesOf("insured") == [
+        "worker 1 read half",
+        "touched: b''",
+        "worker 2 read all",
+    ]
+
+
 @pytest.mark.parametrize("policy", ["rr", "none"])
 def test_abstractName(policy: str) -> None:
     """
