@@ -102,7 +102,7 @@ def test_queueIsBounded() -> None:
             time.sleep(0.3)
             keeps = len(openDescriptors(cluster.pid))
             assert keeps <= before + 60
-            more = [Client(port) for _ in range(40)]
+            more = [Client(port) for _ in range(20)]
             time.sleep(0.3)
             assert len(openDescriptors(cluster.pid)) == keeps
         pids = [client.meet() for client in clients + more]

@@ -6,6 +6,7 @@ nonsense to the channel.
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 from twisted.logger import LogEvent, Logger
@@ -51,10 +52,12 @@ async def worker() -> None:
     """
     Write it, where the package's own words go.
     """
+    # The other one keeps packets apart, and carries connections only.
     [channel] = [
         reader
         for reader in reactor()._internalReaders
         if isinstance(reader, DescriptorTransport)
+        and reader._socket.type == socket.SOCK_STREAM
     ]
     os.write(channel.fileno(), bytes.fromhex(os.environ["PREFIX"]) + b"garbage")
 

@@ -73,10 +73,14 @@ class TestOutput:
 CHECK = """
 import os, sys
 from twisted_cluster._run.plugin import Options, makeService
+def parent(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1]
+    except OSError:
+        return None
 def look():
-    children = [p for p in os.listdir("/proc") if p.isdigit() and p != str(os.getpid())
-                and open(f"/proc/{p}/stat").read().rpartition(")")[2].split()[1]
-                    == str(os.getpid())]
+    children = [p for p in os.listdir("/proc") if p.isdigit()
+                and parent(p) == str(os.getpid())]
     names = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
     sockets = [n for n in names if os.path.islink(n) and "socket" in os.readlink(n)]
     return children, sockets

@@ -21,6 +21,7 @@ from twisted.internet.test.connectionmixins import ConnectableProtocol
 from twisted.python.failure import Failure
 
 from twisted_cluster._reactor.layer import layered
+from twisted_cluster._run import role
 
 TIMEOUT = 20.0
 """
@@ -30,7 +31,7 @@ Seconds until one test is taken for one that hangs.
 
 class _LentChannel:
     """
-    A built reactor's reader of the stream channel.
+    A built reactor's reader of a channel.
 
     The transport belongs to the global reactor, which goes on watching it; no
     two reactors run at the same time.
@@ -84,8 +85,10 @@ def _build(reactorClass: type, *arguments: Any) -> Any:
         return reactorClass(*arguments)
     reactor = layered(reactorClass)(*arguments)
     reactor.borrowFrom(primaryPorts, {})
-    channel = _LentChannel(primaryPorts._link.transport, reactor)
-    reactor._addInternalReader(channel)
+    # On the first the primary hands over; on the other it asks whether this turns.
+    worker: Any = role.thisWorker
+    for link in (primaryPorts._handoffs, worker.process._link):
+        reactor._addInternalReader(_LentChannel(link.transport, reactor))
     return reactor
 
 

@@ -211,7 +211,7 @@ class Worker(Emitter):
         """
         Whether its reactor has not turned for so long that it gets no connections.
         """
-        return self._handle.pulse.isBlocked
+        return self._handle.pulse.isBlocked and self.isConnected()
 
     # -- what it is asked
 
