@@ -354,16 +354,6 @@ class WorkerHandle(ProcessProtocol):
         if self.lifecycle.isConnected:
             self._disconnected()
             self.cutOff()
-        self._settle()
-
-    def _settle(self) -> None:
-        """
-        Give what it took and did not touch to others: not before its process has
-        ended, which could touch it still; and not before what it did not take is
-        back, as this comes before that.
-        """
-        if self.lifecycle.isGone and not self.handoffs.connected:
-            self.insurance.settle()
 
     # -- what its process does
 
@@ -415,7 +405,8 @@ class WorkerHandle(ProcessProtocol):
         self.lifecycle.happened(Happening.EXITED)
         # A process that it started may hold the other ends, and does not read.
         self.cutOff()
-        self._settle()
+        # Not before: until now it could touch what it had taken.
+        self.insurance.settle()
         self._observer.workerExited(self, exit)
 
     def _pulseChanged(self) -> None:
