@@ -9,13 +9,8 @@ import os
 
 from twisted.internet.protocol import DatagramProtocol
 
-import twisted_cluster as cluster
-from tests.conformance.programs import (
-    ProgramTests,
-    play,
-    reactor,
-    sawExit,
-)
+from tests.conformance.programs import ProgramTests, play, reactor
+from tests.conformance.test_cluster_disconnect_unshared_tcp import primary
 
 
 class DisconnectUnsharedUDPTests(ProgramTests):
@@ -28,20 +23,6 @@ class DisconnectUnsharedUDPTests(ProgramTests):
         Both end, and so does the cluster.
         """
         self.assertEqual(self.perform(), {"exit": [[0, None]] * 2})
-
-
-async def primary() -> None:
-    """
-    Start both, and disconnect the one and then the cluster.
-    """
-    unbound = cluster.fork()
-    await unbound.whenOnline()
-    bound = cluster.fork({"BOUND": "y"})
-    await bound.whenListening()
-    await unbound.disconnect()
-    await cluster.disconnect()
-    await sawExit(unbound)
-    await sawExit(bound)
 
 
 async def worker() -> None:

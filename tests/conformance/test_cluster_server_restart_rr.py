@@ -5,16 +5,8 @@ again.
 
 from __future__ import annotations
 
-import twisted_cluster as cluster
-from tests.conformance.programs import (
-    ProgramTests,
-    happening,
-    nextTurn,
-    play,
-    reactor,
-    saw,
-    serving,
-)
+from tests.conformance.programs import ProgramTests, play
+from tests.conformance.test_cluster_server_restart_none import primary, worker
 
 
 class ServerRestartRrTests(ProgramTests):
@@ -28,35 +20,6 @@ class ServerRestartRrTests(ProgramTests):
         """
         seen = self.perform(environment={"TWISTED_CLUSTER_SCHED_POLICY": "rr"})
         self.assertEqual(seen["exit"], [[2, 0, None], [1, 0, None]])
-
-
-async def primary() -> None:
-    """
-    Have two workers listen, and leave one after the other.
-    """
-    first, second = cluster.fork(), cluster.fork()
-    await first.whenListening()
-    await second.whenListening()
-    for worker in (second, first):
-        await worker.send("leave")
-        exit = await worker.whenExited()
-        saw("exit", [worker.id, exit.code, exit.signal])
-
-
-async def worker() -> None:
-    """
-    Listen, and when the time has come, the second worker does so again.
-    """
-    itself = cluster.worker
-    assert itself is not None
-    port = reactor().listenTCP(0, serving(), interface="127.0.0.1")
-    await happening(itself, "message")
-    await nextTurn()
-    if itself.id == 2:
-        await port.stopListening()
-        port = reactor().listenTCP(0, serving(), interface="127.0.0.1")
-        await port.stopListening()
-    await itself.disconnect()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Node's C{test-cluster-worker-kill}: a worker whose process is killed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import twisted_cluster as cluster
 from tests.conformance.programs import (
     ProgramTests,
@@ -16,6 +18,7 @@ from tests.conformance.programs import (
     serving,
 )
 from tests.conformance.watching import isGone, life, watch
+from twisted_cluster._primary.worker import Worker
 
 
 class WorkerKillTests(ProgramTests):
@@ -36,7 +39,14 @@ class WorkerKillTests(ProgramTests):
 
 async def primary() -> None:
     """
-    Kill it when it listens.
+    Kill it by its process.
+    """
+    await killListening(lambda worker: worker.process.kill("SIGKILL"))
+
+
+async def killListening(kill: Callable[[Worker], object]) -> None:
+    """
+    Kill a worker when it listens.
     """
     worker = cluster.fork()
     watch(worker)
@@ -44,7 +54,7 @@ async def primary() -> None:
     await worker.whenListening()
     await nextTurn()
     pid = worker.process.pid
-    worker.process.kill("SIGKILL")
+    kill(worker)
     await worker.whenExited()
     await nextTurn()
     assert pid is not None

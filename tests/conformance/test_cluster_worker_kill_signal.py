@@ -4,18 +4,9 @@ Node's C{test-cluster-worker-kill-signal}: a worker that is killed.
 
 from __future__ import annotations
 
-import twisted_cluster as cluster
-from tests.conformance.programs import (
-    ProgramTests,
-    mustCall,
-    nextTurn,
-    play,
-    reactor,
-    same,
-    saw,
-    serving,
-)
-from tests.conformance.watching import isGone, life, watch
+from tests.conformance.programs import ProgramTests, play
+from tests.conformance.test_cluster_worker_kill import killListening, worker
+from tests.conformance.watching import life
 
 
 class WorkerKillSignalTests(ProgramTests):
@@ -36,26 +27,9 @@ class WorkerKillSignalTests(ProgramTests):
 
 async def primary() -> None:
     """
-    Kill it when it listens.
+    Kill it by its own method.
     """
-    worker = cluster.fork()
-    watch(worker)
-    worker.on("exit", mustCall(lambda *exit: same(cluster.workers, {})))
-    await worker.whenListening()
-    await nextTurn()
-    pid = worker.process.pid
-    worker.kill("SIGKILL")
-    await worker.whenExited()
-    await nextTurn()
-    assert pid is not None
-    saw("gone", isGone(pid))
-
-
-async def worker() -> None:
-    """
-    Listen.
-    """
-    reactor().listenTCP(0, serving(), interface="127.0.0.1")
+    await killListening(lambda worker: worker.kill("SIGKILL"))
 
 
 if __name__ == "__main__":
