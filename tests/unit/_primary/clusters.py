@@ -8,11 +8,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import define, field
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from tests.unit.realreactor import DescriptorsCountedTestCase
+from tests.unit.sending import SentFile
 from twisted_cluster._primary.cluster import Cluster
 from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.worker import Worker
@@ -21,7 +21,7 @@ from twisted_cluster._primary.workeroutput import emitted
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster.errors import ConfigurationError
-from twisted_cluster.interfaces import IHandles, ISending
+from twisted_cluster.interfaces import IHandles
 from twisted_cluster.settings import (
     HandoffSettings,
     PrimarySettings,
@@ -30,31 +30,6 @@ from twisted_cluster.settings import (
 )
 from twisted_cluster.testing.ports import MemoryPortOpener
 from twisted_cluster.testing.processes import MemoryProcess, MemorySpawner
-
-
-@implementer(ISending)
-@define(eq=False)
-class SentFile:
-    """
-    An open file that is sent.
-
-    @ivar outcomes: What became of it.
-    """
-
-    handle: Handle
-    outcomes: list[str] = field(factory=list)
-
-    def delivered(self) -> None:
-        """
-        It arrived.
-        """
-        self.outcomes.append("delivered")
-
-    def failed(self) -> None:
-        """
-        It stays here.
-        """
-        self.outcomes.append("failed")
 
 
 @implementer(IHandles)

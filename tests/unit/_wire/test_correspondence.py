@@ -8,7 +8,6 @@ import gc
 import os
 from typing import Any
 
-from attrs import define, field
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -18,6 +17,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.unit.realreactor import DescriptorsCountedTestCase
+from tests.unit.sending import SentFile
 from twisted_cluster._wire.correspondence import Correspondence, Locators
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster._wire.messaging import MessagingChannel
@@ -33,31 +33,6 @@ from twisted_cluster.interfaces import IHandles, ISending
 from twisted_cluster.testing.channels import connectedChannels
 
 
-@implementer(ISending)
-@define(eq=False)
-class Parcel:
-    """
-    A file that is sent.
-
-    @ivar outcomes: What became of it.
-    """
-
-    handle: Handle
-    outcomes: list[str] = field(factory=list)
-
-    def delivered(self) -> None:
-        """
-        It arrived.
-        """
-        self.outcomes.append("delivered")
-
-    def failed(self) -> None:
-        """
-        It stays here.
-        """
-        self.outcomes.append("failed")
-
-
 @implementer(IHandles)
 class Files:
     """
@@ -69,18 +44,18 @@ class Files:
     """
 
     def __init__(self) -> None:
-        self.parcels: list[Parcel] = []
+        self.parcels: list[SentFile] = []
         self.options: list[tuple[bool, bytes]] = []
         self.received: list[int] = []
 
-    def detach(self, thing: Any, keepOpen: bool, unread: bytes) -> Parcel:
+    def detach(self, thing: Any, keepOpen: bool, unread: bytes) -> SentFile:
         """
         Send numbers only.
         """
         if not isinstance(thing, int):
             raise ConfigurationError("no descriptor")
         self.options.append((keepOpen, unread))
-        self.parcels.append(Parcel(Handle("file", thing)))
+        self.parcels.append(SentFile(Handle("file", thing)))
         return self.parcels[-1]
 
     def attach(self, handle: Handle) -> int:
@@ -153,7 +128,7 @@ class CorrespondenceTests(DescriptorsCountedTestCase):
         The doubles are what they say they are.
         """
         verifyObject(IHandles, self.files)
-        verifyObject(ISending, Parcel(Handle("file", 0)))
+        verifyObject(ISending, SentFile(Handle("file", 0)))
 
     def test_message(self) -> None:
         """
