@@ -48,9 +48,9 @@ from twisted_cluster._wire.toprimary import (
     Touched,
 )
 from twisted_cluster._wire.toworker import Leave, TakeConnections, Turn
-from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.errors import AnswerFailed, ChannelClosed, ListenRefused
 from twisted_cluster.interfaces import (
     AcceptedConnection,
@@ -749,7 +749,7 @@ class BesiegedWorker(Besieged):
             self.codec, self.application.mistake, lambda: lost.append(True)
         )
         sink = self.sink(link)
-        handoffs = HandoffLink()
+        handoffs = TakingLink()
         handoff = self.sink(handoffs)
         files = OpenFiles()
         correspondence = Correspondence(link, files, Clock())
@@ -793,7 +793,7 @@ class BesiegedWorker(Besieged):
         if piece is not None:
             self.say("stream 0", sink, piece)
 
-    def _takings(self, handoffs: HandoffLink, sink: Sink) -> None:
+    def _takings(self, handoffs: TakingLink, sink: Sink) -> None:
         """
         What its ports do, and what comes for them.
         """

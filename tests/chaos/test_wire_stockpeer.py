@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.unit.realreactor import RealReactorTestCase
-from twisted_cluster._primary.handofflink import HandoffLink as PrimarysHandoffLink
+from twisted_cluster._primary.handofflink import HandoffLink
 from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
@@ -36,8 +36,8 @@ from twisted_cluster._wire.toprimary import (
     StopTaking,
 )
 from twisted_cluster._wire.toworker import Leave
-from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.primarylink import PrimaryLink
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.interfaces import IBorrowedPort, ISpawner, WorkerChannels
 from twisted_cluster.settings import HandoffSettings, SchedulingPolicy, WorkerProgram
 from twisted_cluster.testing.ports import MemoryPortOpener
@@ -228,7 +228,7 @@ class StockCase(RealReactorTestCase):
         Connect a channel to a stock peer.
         """
         ours, theirs = self.socketPair()
-        if isinstance(channel, PrimarysHandoffLink):
+        if isinstance(channel, HandoffLink):
             # On a stream, as stock AMP knows no packets.
             HandoffTransport(self.reactor, ours, theirs.dup(), channel).open()
         else:
@@ -404,7 +404,7 @@ class StockPrimaryTests(StockCase):
             lambda: self.happened.append("lost"),
         )
         self.stock = self.connect(self.link)
-        self.handoffs = HandoffLink()
+        self.handoffs = TakingLink()
         self.handoffStock = self.connect(self.handoffs)
 
     def test_life(self) -> None:

@@ -21,7 +21,7 @@ import tests
 from tests.suites.outcomes import Outcome, readOutcomes
 from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
-from twisted_cluster._reactor.acceptingport import PortOpener
+from twisted_cluster._reactor.portopener import PortOpener
 from twisted_cluster._reactor.spawning import Spawner
 from twisted_cluster._run.orders import ProgramKind, WorkerOrders
 from twisted_cluster.events import ListeningAddress, WorkerExit

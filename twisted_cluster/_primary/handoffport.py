@@ -129,7 +129,7 @@ class HandoffPort:
         """
         self._takers[loan] = _Taker(worker.id, worker, loan)
 
-    def takeBack(self, loan: int) -> None:
+    def returned(self, loan: int) -> None:
         """
         A worker closed its port, or is gone.  What is on its way to it comes
         back by itself: refused by the worker, or by the end of the channel.

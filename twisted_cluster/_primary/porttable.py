@@ -68,7 +68,7 @@ class PrimaryPort(Protocol):
         A worker borrows it.
         """
 
-    def takeBack(self, loan: int) -> None:
+    def returned(self, loan: int) -> None:
         """
         A worker has it no longer.
         """
@@ -239,7 +239,7 @@ class PortTable:
             return
         del self._byLoan[loan]
         del entry.loans[worker.id]
-        entry.port.takeBack(loan)
+        entry.port.returned(loan)
         if not (entry.loans or entry.held or leaving):
             self._close(entry)
 

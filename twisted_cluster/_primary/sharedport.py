@@ -32,7 +32,7 @@ class SharedPort:
         The worker has all it needs.
         """
 
-    def takeBack(self, loan: int) -> None:
+    def returned(self, loan: int) -> None:
         """
         The worker has closed its descriptor.
         """

@@ -11,30 +11,24 @@ import os
 import resource
 import select
 import socket
-import stat
 import sys
 import termios
 from array import array
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
-from twisted.internet import abstract, tcp, unix
-from twisted.internet.error import CannotListenError
+from twisted.internet import tcp, unix
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_cluster.errors import ListenRefused
+from twisted_cluster._reactor.unixpaths import bindable, removeSocket, socketAt
 from twisted_cluster.interfaces import (
     AcceptedConnection,
     IConnectionReceiver,
     IOpenPort,
-    IPortOpener,
 )
-from twisted_cluster.listening import ListenRequest, PortKind
 
 BATCH = 253
 """
@@ -49,11 +43,6 @@ or the machine has no descriptor or no memory for one more connection.  It stays
 in the backlog meanwhile.
 """
 
-PATH_LIMIT = 103
-"""
-How many bytes a UNIX socket's path has at most, where the kernel takes least.
-"""
-
 RESERVE = 256
 """
 How many descriptors connections leave to the rest of the process, or a quarter of
@@ -66,20 +55,6 @@ _OF_ONE_CLIENT = frozenset({errno.ECONNABORTED, errno.EPERM, errno.EPROTO})
 
 # Twisted's ports have an attribute C{socket}, which hides the module.
 _Socket = socket.socket
-
-
-class _NoProtocols(ServerFactory):
-    """
-    The factory of a port that never builds a protocol.
-    """
-
-    noisy = False
-
-    def logPrefix(self) -> str:
-        """
-        How the port calls itself in the log.
-        """
-        return "Cluster port"
 
 
 class _AcceptingMixin:
@@ -101,6 +76,12 @@ class _AcceptingMixin:
 
     reactor: Any
     socket: _Socket
+
+    def acceptFor(self, receiver: IConnectionReceiver) -> None:
+        """
+        Give connections to C{receiver}.
+        """
+        self._receiver = receiver
 
     @property
     def descriptor(self) -> int:
@@ -284,7 +265,7 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         Have it bound by a name that the kernel takes.  Everything else goes by
         the whole path, which means the same in any directory.
         """
-        self.path, self._bindPath = self._bindPath, _bindable(self._bindPath)
+        self.path, self._bindPath = self._bindPath, bindable(self._bindPath)
         return super().createInternetSocket()
 
     def startListening(self) -> None:
@@ -292,7 +273,7 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         Remember whose path it is now.
         """
         super().startListening()
-        self._bound = _socketAt(self.path)
+        self._bound = socketAt(self.path)
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -300,7 +281,7 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         bound it again.
         """
         if self._pathIsOurs and self._bound is not None:
-            _removeSocket(self.path, self._bound)
+            removeSocket(self.path, self._bound)
         self._unlock()
         tcp.Port.connectionLost(self, reason)
 
@@ -310,7 +291,7 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         """
         created = self._created
         if created is not None and created.fileno() != -1 and created.getsockname():
-            _removeSocket(self.path, _socketAt(self.path))
+            removeSocket(self.path, socketAt(self.path))
         super().abandon()
         self._unlock()
 
@@ -321,247 +302,6 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         if self.lockFile is not None and self.lockFile.locked:
             with suppress(OSError, ValueError):
                 self.lockFile.unlock()
-
-
-@implementer(IOpenPort)
-class SharedDatagramPort:
-    """
-    A bound datagram socket that the primary keeps and the workers read.
-
-    @ivar path: What to remove when it is closed, if that is a path.
-    @ivar _bound: Which socket is at the path.
-    """
-
-    def __init__(self, bound: socket.socket, path: bytes) -> None:
-        self._socket = bound
-        self.path = path
-        self._bound: tuple[int, int] | None = None
-
-    def boundTo(self, path: bytes) -> None:
-        """
-        It has this path now.
-        """
-        self.path = path
-        self._bound = _socketAt(path)
-
-    @property
-    def descriptor(self) -> int:
-        """
-        The socket's.
-        """
-        return self._socket.fileno()
-
-    @property
-    def boundAddress(self) -> object:
-        """
-        The socket's name.
-        """
-        return self._socket.getsockname()
-
-    def startAccepting(self) -> None:
-        """
-        The workers read.
-        """
-
-    def stopAccepting(self) -> None:
-        """
-        The workers read.
-        """
-
-    def isGivenUp(self, connection: AcceptedConnection) -> bool:
-        """
-        It has no connections.
-        """
-        return False
-
-    def close(self) -> None:
-        """
-        Close the socket; the workers' duplicates of it go on.
-        """
-        self._socket.close()
-        _removeSocket(self.path, self._bound)
-
-
-@implementer(IPortOpener)
-class PortOpener:
-    """
-    Opens the primary's ports.
-    """
-
-    def __init__(self, reactor: Any) -> None:
-        """
-        @param reactor: Provides C{IReactorFDSet} and C{IReactorTime}.
-        """
-        self._reactor = reactor
-
-    def openForHandoff(
-        self, request: ListenRequest, receiver: IConnectionReceiver
-    ) -> IOpenPort:
-        """
-        Open a port whose connections C{receiver} is given.
-        """
-        port = self._openStream(request)
-        port._receiver = receiver
-        return port
-
-    def openToShare(self, request: ListenRequest) -> IOpenPort:
-        """
-        Open a port that the workers use themselves.
-        """
-        if not request.kind.isStream:
-            return self._openDatagram(request)
-        port = self._openStream(request)
-        # Closing ours leaves the workers' to them.
-        port._shouldShutdown = False
-        return port
-
-    def _openStream(
-        self, request: ListenRequest
-    ) -> AcceptingTCPPort | AcceptingUNIXPort:
-        """
-        Bind, listen, and do not accept yet.
-        """
-        port: AcceptingTCPPort | AcceptingUNIXPort
-        if request.descriptor is not None:
-            return self._adoptStream(request)
-        if request.kind is PortKind.UNIX:
-            port = self._unixPort(request)
-        else:
-            port = AcceptingTCPPort(
-                request.port,
-                _NoProtocols(),
-                request.backlog,
-                request.interface,
-                self._reactor,
-            )
-            port._reuseAddress = request.reuseAddress  # type: ignore[attr-defined]
-            port.ipv6Only = request.ipv6Only
-        try:
-            with ExitStack() as unlessOpened:
-                unlessOpened.callback(port.abandon)
-                port.startListening()
-                unlessOpened.pop_all()
-        except CannotListenError as e:
-            raise _refusal(e.socketError) from e
-        except OSError as e:
-            # From listen(2), which Twisted lets through as it is.
-            raise _refusal(e) from e
-        return port
-
-    def _adoptStream(
-        self, request: ListenRequest
-    ) -> AcceptingTCPPort | AcceptingUNIXPort:
-        """
-        Listen on a socket that this process was given.
-        """
-        port: AcceptingTCPPort | AcceptingUNIXPort
-        adopted = _adopted(request)
-        try:
-            if not adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                adopted.listen(request.backlog)
-            name = adopted.getsockname()
-        except OSError as e:
-            adopted.close()
-            raise _refusal(e) from e
-        if request.kind is PortKind.UNIX:
-            port = AcceptingUNIXPort(
-                os.fsencode(name), _NoProtocols(), reactor=self._reactor
-            )
-            port.adopt(adopted)
-        else:
-            port = AcceptingTCPPort(0, _NoProtocols(), 0, name[0], self._reactor)
-            port._preexistingSocket = adopted
-            port.startListening()
-        return port
-
-    def _unixPort(self, request: ListenRequest) -> AcceptingUNIXPort:
-        """
-        A UNIX port, whose path is free if it can be made free.
-        """
-        if not request.wantPID:
-            _removeStaleSocket(request.path, socket.SOCK_STREAM)
-        return AcceptingUNIXPort(
-            request.path,
-            _NoProtocols(),
-            request.backlog,
-            request.mode,
-            self._reactor,
-            request.wantPID,
-        )
-
-    def _openDatagram(self, request: ListenRequest) -> SharedDatagramPort:
-        """
-        Bind a datagram socket.
-        """
-        address: Any
-        if request.descriptor is not None:
-            return SharedDatagramPort(_adopted(request), b"")
-        if request.kind is PortKind.UNIX_DATAGRAM:
-            _removeStaleSocket(request.path, socket.SOCK_DGRAM)
-            family, address = socket.AF_UNIX, request.path
-        else:
-            isIPv6 = abstract.isIPv6Address(request.interface)
-            family = socket.AF_INET6 if isIPv6 else socket.AF_INET
-            address = (request.interface, request.port)
-        try:
-            bound = socket.socket(family, socket.SOCK_DGRAM)
-        except OSError as e:
-            raise _refusal(e) from e
-        port = SharedDatagramPort(bound, b"")
-        try:
-            with ExitStack() as unlessOpened:
-                unlessOpened.callback(port.close)
-                bound.setblocking(False)
-                if request.ipv6Only and family == socket.AF_INET6:
-                    bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                with _creating(request.mode):
-                    bound.bind(address)
-                port.boundTo(request.path)
-                if _isPath(request.path):
-                    os.chmod(request.path, request.mode)
-                unlessOpened.pop_all()
-        except OSError as e:
-            raise _refusal(e) from e
-        return port
-
-
-def _adopted(request: ListenRequest) -> socket.socket:
-    """
-    A duplicate of a socket that this process was given.
-
-    @raise ListenRefused: if it has no such socket.
-    """
-    assert request.descriptor is not None
-    try:
-        duplicate = os.dup(request.descriptor)
-    except OSError as e:
-        raise _refusal(e) from e
-    try:
-        adopted = socket.socket(fileno=duplicate)
-    except OSError as e:
-        os.close(duplicate)
-        raise _refusal(e) from e
-    kind = socket.SOCK_STREAM if request.kind.isStream else socket.SOCK_DGRAM
-    isPath = adopted.family == socket.AF_UNIX
-    if (isPath, adopted.type) != (request.kind.isPath, kind) or _hasPeer(adopted):
-        adopted.close()
-        raise ListenRefused(
-            errno.EINVAL, f"descriptor {request.descriptor} is another kind of socket"
-        )
-    adopted.setblocking(False)
-    return adopted
-
-
-def _hasPeer(connected: _Socket) -> bool:
-    """
-    Whether a socket is one end of a connection: a client's, or this process's
-    own with another, which is nobody else's to read.
-    """
-    try:
-        connected.getpeername()
-    except OSError:
-        return False
-    return True
 
 
 def _firstReserved() -> int:
@@ -584,90 +324,3 @@ def _lowestFree() -> int:
         return sys.maxsize
     os.close(descriptor)
     return descriptor
-
-
-def _refusal(error: object) -> ListenRefused:
-    """
-    Why a port could not be opened, in a form that crosses to the worker.
-    """
-    if isinstance(error, OSError) and error.errno is not None:
-        return ListenRefused(error.errno, error.strerror or "")
-    if isinstance(error, OSError):
-        # Python refuses a path that is too long for the kernel by itself.
-        return ListenRefused(errno.EINVAL, str(error))
-    # A lock file that somebody else holds: Twisted says so in words only.
-    return ListenRefused(errno.EADDRINUSE, str(error))
-
-
-@contextmanager
-def _creating(mode: int) -> Iterator[None]:
-    """
-    Have what is created meanwhile no other permissions, not even for a moment.
-    """
-    before = os.umask(0o777 & ~mode)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def _isPath(name: bytes) -> bool:
-    """
-    Whether a UNIX socket of this name is in the file system.
-    """
-    return bool(name) and unix._inFilesystemNamespace(name)
-
-
-def _bindable(path: bytes) -> bytes:
-    """
-    The same path in fewer bytes, if it has more than the kernel takes.
-    """
-    if len(path) <= PATH_LIMIT or not _isPath(path):
-        return path
-    return min(path, os.path.relpath(path), key=len)
-
-
-def _socketAt(path: bytes) -> tuple[int, int] | None:
-    """
-    Which socket is at a path itself, as the kernel tells files apart; C{None} if
-    there is none, or something else, such as a link.
-    """
-    if not _isPath(path):
-        return None
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
-
-
-def _removeSocket(path: bytes, which: tuple[int, int] | None) -> None:
-    """
-    Remove a socket's path, if it can be done: somebody else may have, and may
-    have something else there by now, which stays.
-    """
-    if which is not None and _socketAt(path) == which:
-        with suppress(OSError):
-            os.unlink(path)
-
-
-def _removeStaleSocket(path: bytes, kind: socket.SocketKind) -> None:
-    """
-    Remove the socket that a primary left which had no time to clean up.
-
-    A path that nobody listens on any more refuses connections; one that is in
-    use accepts them, or has a full backlog, and stays.  So does everything that
-    is no socket, also a link to one: a worker may have named any path.
-    """
-    found = _socketAt(path)
-    if found is None:
-        return
-    with socket.socket(socket.AF_UNIX, kind) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(_bindable(path))
-        except ConnectionRefusedError:
-            _removeSocket(path, found)
-        except OSError:
-            # In use (EAGAIN: its backlog is full), or not ours to judge.
-            return

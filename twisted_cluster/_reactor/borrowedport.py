@@ -19,11 +19,11 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_cluster._reactor.serving import (
-    Conversation,
+from twisted_cluster._reactor.servedconnection import (
     ServedTCPConnection,
     ServedUNIXConnection,
 )
+from twisted_cluster._reactor.serving import Conversation
 from twisted_cluster._wire.descriptors import inodeOf
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts

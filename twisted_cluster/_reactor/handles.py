@@ -36,7 +36,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_cluster._reactor.serving import ServedTCPConnection, ServedUNIXConnection
+from twisted_cluster._reactor.servedconnection import (
+    ServedTCPConnection,
+    ServedUNIXConnection,
+)
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.interfaces import IHandles, ISending

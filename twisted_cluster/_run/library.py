@@ -16,9 +16,9 @@ from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.worker import Worker
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import emitted
-from twisted_cluster._reactor.acceptingport import PortOpener
 from twisted_cluster._reactor.handles import Handles
 from twisted_cluster._reactor.inheriting import givenToThisProcess
+from twisted_cluster._reactor.portopener import PortOpener
 from twisted_cluster._reactor.spawning import Spawner
 from twisted_cluster._run.interpreter import currentInterpreterFlags, workerEnvironment
 from twisted_cluster._run.orders import ProgramKind, WorkerOrders

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 
 from twisted_cluster._primary.fleet import Fleet
 from twisted_cluster._primary.roster import Roster
-from twisted_cluster._reactor.acceptingport import PortOpener
 from twisted_cluster._reactor.inheriting import givenToThisProcess
+from twisted_cluster._reactor.portopener import PortOpener
 from twisted_cluster._reactor.signals import whenAskedAgain
 from twisted_cluster._reactor.spawning import Spawner
 from twisted_cluster._run.exiting import exitNonZero

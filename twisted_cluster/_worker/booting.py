@@ -14,10 +14,10 @@ from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import codecNamed
 from twisted_cluster._wire.toprimary import WIRE_VERSION, Announce
-from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster._worker.thisworker import ThisWorker
 from twisted_cluster.errors import ChannelError
 
@@ -37,7 +37,7 @@ class Boot:
     _log = Logger()
 
     link: PrimaryLink
-    handoffs: HandoffLink
+    handoffs: TakingLink
     ports: PrimaryPorts
     worker: ThisWorker
 
@@ -66,7 +66,7 @@ class Boot:
             )
         codec = codecNamed(answer["serialization"])
         self.link = PrimaryLink(codec, self._askedToLeave, self._channelLost)
-        self.handoffs = HandoffLink()
+        self.handoffs = TakingLink()
         self.ports = PrimaryPorts(self._query, self.handoffs)
         self._leaving = Leaving(self.ports, self.link, self._stop)
         self.worker = ThisWorker(answer["worker"], self.link, self._leaving)

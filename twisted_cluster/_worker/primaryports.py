@@ -12,7 +12,7 @@ from zope.interface import implementer
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.toprimary import GiveBack, Listen, listenArguments
-from twisted_cluster._worker.handofflink import HandoffLink
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.errors import ChannelError, ListenRefused
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan
@@ -28,7 +28,7 @@ class PrimaryPorts:
         now should stay open for its successor.
     """
 
-    def __init__(self, query: QueryClient, handoffs: HandoffLink) -> None:
+    def __init__(self, query: QueryClient, handoffs: TakingLink) -> None:
         self._query = query
         self._handoffs = handoffs
         self.leaving = False

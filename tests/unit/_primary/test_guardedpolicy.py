@@ -103,7 +103,7 @@ class GuardedPolicyTests(DescriptorsCountedTestCase):
         first, second = (len(worker.taken) for worker in workers)
         for worker in workers:
             worker.die()
-            port.takeBack(worker.id)
+            port.returned(worker.id)
         port.close()
         return first, second
 

@@ -104,7 +104,7 @@ class PortCase(DescriptorsCountedTestCase):
         Have a worker end, and its loan taken back, as its channel's end has.
         """
         worker.die()
-        self.port.takeBack(worker.id * 100)
+        self.port.returned(worker.id * 100)
 
     def accept(self, clients: int) -> list[int]:
         """
@@ -341,7 +341,7 @@ class KeepingTests(PortCase):
         first, second = self.lend(1, 2)
         inodes = self.accept(4)
         second.answerAll()
-        self.port.takeBack(100)
+        self.port.returned(100)
         first.die()
         self.clock.advance(0)
         self.assertEqual(second.underway, [inodes[0]])
@@ -393,7 +393,7 @@ class KeepingTests(PortCase):
         """
         first, second = self.lend(1, 2)
         inodes = self.accept(2)
-        self.port.takeBack(100)
+        self.port.returned(100)
         first.refuse()
         self.assertEqual(second.underway, [inodes[1], inodes[0]])
 
@@ -1018,7 +1018,7 @@ class HandoffMachine(RuleBasedStateMachine):
         """
         worker = self.pick(data)
         del self.workers[worker.id]
-        self.port.takeBack(worker.id)
+        self.port.returned(worker.id)
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data(), processFirst=st.booleans())
@@ -1030,11 +1030,11 @@ class HandoffMachine(RuleBasedStateMachine):
         del self.workers[worker.id]
         if processFirst:
             worker.mayTakeConnections = False
-            self.port.takeBack(worker.id)
+            self.port.returned(worker.id)
             worker.die()
         else:
             worker.die()
-            self.port.takeBack(worker.id)
+            self.port.returned(worker.id)
         self.clock.advance(0)
 
     @rule()

@@ -13,10 +13,10 @@ from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.lanes import WINDOW
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import JSONCodec
-from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.leaving import PATIENCE, Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.errors import ChannelClosed
 from twisted_cluster.testing.channels import (
     ChannelPump,
@@ -44,7 +44,7 @@ class LeavingTests(SynchronousTestCase):
             lambda: self.leaving.channelLost(),  # noqa: PLW0108
         )
         query = QueryClient(MemoryBlockingChannel(Channel()))
-        self.ports = PrimaryPorts(query, HandoffLink())
+        self.ports = PrimaryPorts(query, TakingLink())
         self.leaving = Leaving(self.ports, self.link, lambda: self.stops.append("stop"))
         self.serving = ServingInSteps()
         self.pump = connectedChannels(self.primary, self.link)

@@ -10,13 +10,13 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from tests.unit._worker.test_handofflink import KeepingPort, ScriptedPrimary
+from tests.unit._worker.test_takinglink import KeepingPort, ScriptedPrimary
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.toprimary import GiveBack, Listen, listenRequest
-from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.interfaces import IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
@@ -82,7 +82,7 @@ class PrimaryPortsTests(DescriptorsCountedTestCase):
         self.primary = AnsweringPrimary(self.original)
         self.channel = MemoryBlockingChannel(self.primary)
         self.handoffs = ScriptedPrimary()
-        link = HandoffLink()
+        link = TakingLink()
         self.pump = connectedChannels(self.handoffs, link)
         self.ports = PrimaryPorts(QueryClient(self.channel), link)
 

@@ -20,10 +20,10 @@ from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.query import QueryClient
 from twisted_cluster._wire.serialization import JSONCodec
-from twisted_cluster._worker.handofflink import HandoffLink
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster._worker.thisworker import ThisWorker
 from twisted_cluster.errors import AnswerFailed, ConfigurationError
 from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedChannels
@@ -66,7 +66,7 @@ class ThisWorkerTests(SynchronousTestCase):
             lambda: self.worker.channelLost(),  # noqa: PLW0108
         )
         query = QueryClient(MemoryBlockingChannel(Channel()))
-        ports = PrimaryPorts(query, HandoffLink())
+        ports = PrimaryPorts(query, TakingLink())
         self.stops: list[str] = []
         leaving = Leaving(ports, self.link, lambda: self.stops.append("stop"))
         self.worker = ThisWorker(7, self.link, leaving)

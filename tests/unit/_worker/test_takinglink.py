@@ -1,5 +1,5 @@
 """
-Tests of L{twisted_cluster._worker.handofflink}.
+Tests of L{twisted_cluster._worker.takinglink}.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.descriptors import inodeOf
 from twisted_cluster._wire.toprimary import StartTaking, StopTaking, Touched
 from twisted_cluster._wire.toworker import TakeConnections
-from twisted_cluster._worker.handofflink import HandoffLink
+from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.interfaces import IBorrowedPort
 from twisted_cluster.testing.channels import connectedChannels
 from twisted_cluster.testing.ports import MemoryClient
@@ -133,7 +133,7 @@ class Hand:
     """
 
     def __init__(self, count: int) -> None:
-        self.link = HandoffLink()
+        self.link = TakingLink()
         self.primary = ScriptedPrimary()
         self.pump = connectedChannels(self.primary, self.link)
         self.clients = [MemoryClient() for _ in range(count)]

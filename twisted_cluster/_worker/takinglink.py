@@ -16,7 +16,7 @@ from twisted_cluster._wire.toworker import TakeConnections
 from twisted_cluster.interfaces import IBorrowedPort
 
 
-class HandoffLink(Channel):
+class TakingLink(Channel):
     """
     Receives connections for this worker's ports.
 
