@@ -97,23 +97,16 @@ class HandoffLink(Channel):
 
     def takeBack(self) -> int:
         """
-        Take back what the worker has not read; the Deferreds of those fail, the
-        latest first.
+        Take back what the worker has not read; the Deferreds of those fail.
 
         @return: How many messages that were.
         """
         if not self.connected:
             return 0
         packets = self.transport.takeBack()
-        self._withdraw(packets)
-        return len(packets)
-
-    def _withdraw(self, packets: list[bytes]) -> None:
-        """
-        Fail questions, the latest first, as a lost channel does.
-        """
-        for packet in reversed(packets):
+        for packet in packets:
             self.withdraw(packet)
+        return len(packets)
 
     def finish(self) -> None:
         """
@@ -124,10 +117,11 @@ class HandoffLink(Channel):
             self.transport.readToTheEnd()
         if self.connected:
             packets = self.transport.takeBack()
-            # First, so that what it did read and not answer for is back at the
-            # front before anything is handed out again.
+            # First, so that what it did read and not answer for is back before
+            # anything is handed out again.
             self.transport.abortConnection()
-            self._withdraw(packets)
+            for packet in packets:
+                self.withdraw(packet)
 
     @responds(StartTaking)
     def startTaking(self, loan: int) -> dict[str, Any]:

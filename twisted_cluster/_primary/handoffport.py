@@ -10,9 +10,7 @@ queue, so that nobody who came later is served before.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any, cast
 
 from attrs import define
@@ -22,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_cluster._primary.borrower import Borrower
+from twisted_cluster._primary.connectionqueue import ConnectionQueue
 from twisted_cluster._primary.guardedpolicy import guarded
 from twisted_cluster.errors import ChannelClosed, TakenBack
 from twisted_cluster.interfaces import (
@@ -88,12 +87,11 @@ class _Taker:
 @implementer(IConnectionReceiver)
 class HandoffPort:
     """
-    Queues, chooses, and keeps every connection until a worker has it.
+    Chooses who gets a connection, and keeps it until that worker has it.
 
     @ivar _opened: The kernel's side; set right after this object was made.
     @ivar _takers: By loan, the workers that borrowed the port.
-    @ivar _queue: What no worker could take yet, the oldest first.
-    @ivar _arrivals: How many connections there have been.
+    @ivar _queue: What no worker could take yet.
     @ivar _isFull: Whether it has as many as it may, and this was logged.
     """
 
@@ -109,8 +107,7 @@ class HandoffPort:
         self._clock = clock
         self._opened: IOpenPort | None = None
         self._takers: dict[int, _Taker] = {}
-        self._queue: deque[AcceptedConnection] = deque()
-        self._arrivals = 0
+        self._queue = ConnectionQueue()
         self._isFull = False
 
     def opened(self, port: IOpenPort) -> None:
@@ -166,8 +163,7 @@ class HandoffPort:
         assert self._opened is not None
         opened, self._opened = self._opened, None
         opened.close()
-        while self._queue:
-            os.close(self._queue.popleft().descriptor)
+        self._queue.closeAll()
 
     # -- the clients' side
 
@@ -175,10 +171,7 @@ class HandoffPort:
         """
         Hand these over, behind those that wait already.
         """
-        for connection in connections:
-            self._arrivals += 1
-            connection.arrival = self._arrivals
-        self._queue.extend(connections)
+        self._queue.arrived(connections)
         self._dispatch(fresh=len(connections))
 
     @property
@@ -219,7 +212,7 @@ class HandoffPort:
             return False
         # What may have been the end of one worker is handed over alone, so that
         # nothing else comes back if it is the end of another.
-        isSuspect = self._queue[0].losses
+        isSuspect = self._queue.first.losses
         return taker.underway < (1 if isSuspect else self._settings.window)
 
     def _dispatch(self, fresh: int = 0) -> None:
@@ -233,10 +226,10 @@ class HandoffPort:
             if len(self._queue) > fresh and self._dropGivenUp():
                 continue
             # The policy knows only what we gave it.
-            taker: Any = self._policy.choose(self._queue[0], self._isFree)
+            taker: Any = self._policy.choose(self._queue.first, self._isFree)
             if taker is None:
                 break
-            connection = self._queue.popleft()
+            connection = self._queue.takeFirst()
             taker.underway += 1
             taker.testing = connection.losses > 0
             groups.setdefault(taker, []).append(connection)
@@ -250,9 +243,9 @@ class HandoffPort:
         Close the first of the queue if its client did not wait.
         """
         assert self._opened is not None
-        if not self._opened.isGivenUp(self._queue[0]):
+        if not self._opened.isGivenUp(self._queue.first):
             return False
-        os.close(self._queue.popleft().descriptor)
+        self._queue.closeFirst()
         return True
 
     def _throttle(self) -> None:
@@ -350,8 +343,8 @@ class HandoffPort:
             for connection in connections:
                 taker.worker.insurance.uncover(connection)
                 os.close(connection.descriptor)
-        # Not at once: a lost channel fails the latest first, and what was sent
-        # earlier has to be back at the front before anything goes out again.
+        # Not at once: a lost channel fails one question after the other, and all has
+        # to be back before anything goes out again.
         self._clock.callLater(0, self._dispatch)
 
     def _comesBack(self, connection: AcceptedConnection) -> None:
@@ -390,12 +383,7 @@ class HandoffPort:
                     losses=connection.losses,
                 )
                 os.close(connection.descriptor)
-        # They come back one by one, and not always in the order in which they went.
-        latest = max((connection.arrival for connection in back), default=0)
-        while self._queue and self._queue[0].arrival < latest:
-            back.append(self._queue.popleft())
-        back.sort(key=attrgetter("arrival"), reverse=True)
-        self._queue.extendleft(back)
+        self._queue.cameBack(back)
 
     def _coolDown(self, taker: _Taker) -> None:
         """

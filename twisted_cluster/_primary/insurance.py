@@ -90,10 +90,9 @@ class Insurance:
 
     def settle(self) -> None:
         """
-        The worker is lost: give back what it took and did not touch, the latest
-        first, so that it ends up in its old order at the front of a queue.
+        The worker is lost: give back what it took and did not touch.
         """
         covers, self._covers = self._covers, {}
-        for cover in reversed(covers.values()):
+        for cover in covers.values():
             if cover.isTaken:
                 cover.comesBack(cover.connection)

@@ -261,13 +261,12 @@ class Channel(protocol.Protocol):
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """
-        Fail what was not answered, the latest first: so that what is put back
-        at the front of a queue ends up in its old order.
+        Fail what was not answered, in its order.
         """
         self.connected = 0
         self._closeArrived()
         questions, self._questions = self._questions, {}
-        for question in reversed(questions.values()):
+        for question in questions.values():
             question.answered.errback(
                 Failure(ChannelClosed("the other process closed the channel"))
             )

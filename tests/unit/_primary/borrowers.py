@@ -131,14 +131,13 @@ class SteppedWorker:
         Everything that it has not answered for is taken back, which it had not read.
         """
         messages, self.messages = self.messages, []
-        for message in reversed(messages):
+        for message in messages:
             self._drop(message.copies)
             message.answered.errback(Failure(TakenBack("not read")))
 
     def die(self) -> None:
         """
-        End, with the channel.  The questions fail as a channel fails them: the
-        latest first.
+        End, with the channel.
         """
         self.isGone = True
         self.mayTakeConnections = False
@@ -147,7 +146,7 @@ class SteppedWorker:
             self._drop(message.copies)
         self._drop(self.held)
         self.held = []
-        for message in reversed(messages):
+        for message in messages:
             message.answered.errback(Failure(ChannelClosed("gone")))
         self.insurance.settle()
 

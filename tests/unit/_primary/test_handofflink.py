@@ -188,14 +188,14 @@ class HandoffLinkTests(LinkCase):
 
     def test_takeBack(self) -> None:
         """
-        The questions that the worker has not read fail, the latest first; those
-        that it has read are still its own to answer.
+        The questions that the worker has not read fail; those that it has read are
+        still its own to answer.
         """
         self.send(2)
         self.pump.flush()
         self.send(3)
         self.assertEqual(self.link.takeBack(), 3)
-        self.assertEqual(self.outcomes, [(n, TakenBack) for n in (4, 3, 2)])
+        self.assertEqual(self.outcomes, [(n, TakenBack) for n in (2, 3, 4)])
         self.pump.flush()
         self.assertEqual(len(self.worker.read), 2)
         self.worker.answer()
@@ -239,7 +239,7 @@ class HandoffLinkTests(LinkCase):
         self.pump.first.deliver(self.pump.second)
         self.send()
         self.link.takeBack()
-        self.assertEqual(self.outcomes, [(1, TakenBack), (0, TakenBack)])
+        self.assertEqual(self.outcomes, [(0, TakenBack), (1, TakenBack)])
 
     def test_sendsOn(self) -> None:
         """
@@ -322,8 +322,7 @@ class FinishContract(LinkCase):
     def test_finish(self) -> None:
         """
         What it said last counts.  What it had not read comes back as that, and what
-        it had read and not answered for as lost with it; each the latest first, so
-        that all ends up in the old order at the front of a queue.
+        it had read and not answered for as lost with it.
         """
         self.prepare()
         self.link.finish()
@@ -332,10 +331,10 @@ class FinishContract(LinkCase):
             self.outcomes,
             [
                 (1, [0]),
-                (4, TakenBack),
                 (3, TakenBack),
-                (2, ChannelClosed),
+                (4, TakenBack),
                 (0, ChannelClosed),
+                (2, ChannelClosed),
             ],
         )
         self.assertEqual(self.handle.heard, [("touched", 7), ("lost",)])

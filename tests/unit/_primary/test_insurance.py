@@ -98,7 +98,7 @@ class InsuranceTests(DescriptorsCountedTestCase):
         self.insurance.touched([self.clients[0].inode, self.clients[0].inode, 4711])
         self.insurance.settle()
         os.close(number)
-        self.assertEqual(self.back, [self.connections[2], self.connections[1]])
+        self.assertEqual(self.back, self.connections[1:])
         self.assertOpen(1, 2)
 
     def test_notCovered(self) -> None:
@@ -121,14 +121,13 @@ class InsuranceTests(DescriptorsCountedTestCase):
         for connection in self.connections[:2]:
             self.insurance.taken(connection)
         self.insurance.settle()
-        self.assertEqual(self.back, [self.connections[1], self.connections[0]])
+        self.assertEqual(self.back, self.connections[:2])
         self.assertFalse(self.connections[2].isTouched)
         self.assertOpen(0, 1, 2)
 
     def test_settle(self) -> None:
         """
-        When the worker is lost, what it took and did not touch comes back, the
-        latest first, once.
+        When the worker is lost, what it took and did not touch comes back, once.
         """
         self.insurance.taken(self.connections[2])
         self.insurance.taken(self.connections[0])
@@ -136,7 +135,7 @@ class InsuranceTests(DescriptorsCountedTestCase):
         self.insurance.touched([self.clients[1].inode])
         self.insurance.settle()
         self.insurance.settle()
-        self.assertEqual(self.back, [self.connections[2], self.connections[0]])
+        self.assertEqual(self.back, [self.connections[0], self.connections[2]])
         self.assertEqual(len(self.insurance), 0)
         self.assertOpen(0, 2)
 

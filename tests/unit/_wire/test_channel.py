@@ -680,7 +680,7 @@ class LossTests(ChannelCase):
 
     def test_questions(self) -> None:
         """
-        Every question fails, the latest first, before the link is told.
+        Every question fails, in its order, before the link is told.
         """
         order: list[str] = []
 
@@ -691,7 +691,7 @@ class LossTests(ChannelCase):
         for name in ("a", "b", "c"):
             self.first.callRemote(Greet, name=name).addErrback(record, name)
         self.pump.lose()
-        self.assertEqual(order, ["c 0", "b 0", "a 0"])
+        self.assertEqual(order, ["a 0", "b 0", "c 0"])
         self.assertEqual(len(self.first.reasons), 1)
 
     def test_afterwards(self) -> None:
