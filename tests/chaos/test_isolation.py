@@ -25,9 +25,9 @@ from twisted_cluster._primary.cluster import EVENTS as CLUSTER_EVENTS
 from twisted_cluster._primary.worker import EVENTS as WORKER_EVENTS
 from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster._wire.messaging import MessagingChannel
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster.errors import AnswerFailed
 from twisted_cluster.interfaces import IClusterObserver
 from twisted_cluster.listening import ListenRequest, PortKind

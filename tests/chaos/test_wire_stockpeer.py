@@ -24,8 +24,8 @@ from twisted_cluster._reactor.descriptortransport import DescriptorTransport
 from twisted_cluster._reactor.handofftransport import HandoffTransport
 from twisted_cluster._supervision.lifecycle import State
 from twisted_cluster._wire.descriptors import closeAll
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.messaging import Messages, Questions
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,

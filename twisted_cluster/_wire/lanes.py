@@ -36,7 +36,7 @@ PART_LIMIT = 65000
 SMALL = 4096
 """Up to how many bytes a message may share a box."""
 
-BATCH = 4096
+BATCH = 2048
 """
 How many bytes are gathered for a box: few enough that the other process begins
 with them while this one goes on.

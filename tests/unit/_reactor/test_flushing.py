@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 from tests.unit.realreactor import RealReactorTestCase
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
 from twisted_cluster._reactor.flushing import flush
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.messaging import MessagingChannel
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster.errors import ChannelClosed
 
 MESSAGES = [{"n": n, "text": "x" * 1000} for n in range(5000)]

@@ -19,9 +19,9 @@ from zope.interface.verify import verifyObject
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from tests.unit.sending import SentFile
 from twisted_cluster._wire.correspondence import Correspondence, Locators
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster._wire.messaging import MessagingChannel
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster.errors import (
     AnswerFailed,
     AnswerTimeout,

@@ -28,6 +28,7 @@ from twisted_cluster._wire import channel, lanes
 from twisted_cluster._wire.boxes import serialize
 from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.descriptors import inodeOf
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.lanes import (
     BATCH,
     HANDLE,
@@ -40,7 +41,6 @@ from twisted_cluster._wire.lanes import (
     closeHandle,
 )
 from twisted_cluster._wire.messaging import Messages, MessagingChannel, Questions
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster.errors import (
     AnswerFailed,
     ChannelClosed,

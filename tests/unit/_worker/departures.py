@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from twisted_cluster._wire.channel import responds
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.messaging import MessagingChannel
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster._wire.toprimary import LastWords, Leaving
 from twisted_cluster.interfaces import IServing
 

@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._worker.departures import HearingPrimary, ServingInSteps
 from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.lanes import WINDOW
 from twisted_cluster._wire.query import QueryClient
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster._worker.leaving import PATIENCE, Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts

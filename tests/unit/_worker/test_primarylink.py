@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_cluster._wire.channel import Channel, responds
-from twisted_cluster._wire.serialization import JSONCodec
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.toprimary import Leaving, Running
 from twisted_cluster._wire.toworker import Leave, Turn
 from twisted_cluster._worker.primarylink import PrimaryLink

@@ -18,8 +18,8 @@ from tests.unit._worker.departures import HearingPrimary, ServingInSteps
 from tests.unit._worker.test_booting import NoHandles
 from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.query import QueryClient
-from twisted_cluster._wire.serialization import JSONCodec
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
