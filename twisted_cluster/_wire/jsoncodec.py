@@ -185,11 +185,12 @@ class QuickJSONCodec(JSONCodec):
         import orjson
 
         self._quickly = orjson.dumps
-        # What it would do with these by itself, the standard library does not.
+        # It would do with these what the standard library does not.
         self._options = (
             orjson.OPT_PASSTHROUGH_DATACLASS
             | orjson.OPT_PASSTHROUGH_DATETIME
             | orjson.OPT_PASSTHROUGH_SUBCLASS
+            | orjson.OPT_APPEND_NEWLINE
         )
 
     def encode(self, message: object) -> bytes:
@@ -201,9 +202,13 @@ class QuickJSONCodec(JSONCodec):
         except TypeError:
             # The other one knows more, or says better why not.
             return super().encode(message)
-        # That is None, or NaN, which only the other one refuses.  To find takes half
-        # as long as "in".
-        return content if content.find(b"null") < 0 else super().encode(message)
+        if content.find(b"null") >= 0:
+            # That is None, or NaN, which only the other one refuses.  (To find takes
+            # half as long as "in".)
+            return super().encode(message)
+        # A copy: what orjson returns takes kilobytes, however short it is, and may
+        # wait for long.  The line's end is there to make it one.
+        return content[:-1]
 
 
 def jsonCodec() -> JSONCodec:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -18,7 +18,7 @@ from twisted.internet.task import react
 
 from tests.chaos.soak.course import SoakFailed
 from tests.chaos.soak.plan import NODES, Kind
-from tests.chaos.soak.report import shown
+from tests.chaos.soak.report import Row, shown
 from tests.chaos.soak.running import Soak
 
 SHOWN = 5
@@ -55,6 +55,11 @@ def parsed(arguments: Sequence[str]) -> Namespace:
         "--against", choices=["node"], help="soak Node's cluster, with kills and rolls"
     )
     parser.add_argument(
+        "--beside",
+        choices=["node"],
+        help="soak Node's cluster afterwards, as long, with kills and rolls",
+    )
+    parser.add_argument(
         "--insured",
         action="store_true",
         help="serve again what a killed worker had not read",
@@ -63,25 +68,50 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     if options.seed is None:
         options.seed = SystemRandom().randrange(1 << 32)
     options.kinds = [
-        kind
-        for kind in Kind
-        if (not options.only or kind.value in options.only)
-        and (not options.against or kind in NODES)
+        kind for kind in Kind if not options.only or kind.value in options.only
     ]
-    if not options.kinds:
+    if options.against:
+        options.kinds = nodesOf(options.kinds)
+    if not options.kinds or (options.beside and not nodesOf(options.kinds)):
         parser.error("none of these can be done to Node")
     return options
+
+
+def nodesOf(kinds: Iterable[Kind]) -> list[Kind]:
+    """
+    Those of the faults that can be done to Node.
+    """
+    return [kind for kind in kinds if kind in NODES]
 
 
 async def run(reactor: Any, options: Namespace) -> None:
     """
     Run, and print.
 
-    @raise SystemExit: with 1 if something was not as it should be; then the
-        ledgers and the log are kept.
+    @raise SystemExit: with 1 if something was not as it should be.
+    """
+    print(f"seed {options.seed}", flush=True)
+    tables = [await soaked(reactor, options)]
+    if options.beside:
+        other = Namespace(**{**vars(options), "against": options.beside})
+        other.insured = False
+        other.kinds = nodesOf(options.kinds)
+        tables.append(await soaked(reactor, other))
+        print(shown(*tables))
+    if any(row.isBad for row in tables[0]):
+        raise SystemExit(1)
+
+
+async def soaked(reactor: Any, options: Namespace) -> list[Row]:
+    """
+    Run once, and print what came of it.  The ledgers and the log are kept if
+    something was not as it should be.
+
+    @return: The table.
+
+    @raise SystemExit: with 1 if it could not be run.
     """
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    print(f"seed {options.seed}", flush=True)
     with (folder / "log").open("wb") as log:
         soak = Soak(reactor, options, folder, log)
         try:
@@ -93,8 +123,9 @@ async def run(reactor: Any, options: Namespace) -> None:
     print(*soak.course.errors[:SHOWN], *soak.course.unexplained[:SHOWN], sep="\n")
     if any(row.isBad for row in table):
         print(f"see {folder}; again with --seed {options.seed}")
-        raise SystemExit(1)
-    shutil.rmtree(folder)
+    else:
+        shutil.rmtree(folder)
+    return table
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ By how many bytes the primary's memory may have grown since the warm-up.
 
 MiB = 1 << 20
 
+MARK = "   <-- MUST NOT BE"
+
 
 @frozen
 class Row:
@@ -134,12 +136,21 @@ def _wrong(verdict: Verdict, course: Course, primary: Primary) -> list[Row]:
     ]
 
 
-def shown(table: Sequence[Row]) -> str:
+def shown(table: Sequence[Row], *others: Sequence[Row]) -> str:
     """
     The table as text; what must not be has a mark.
+
+    @param others: Tables of other runs, to stand beside it.
     """
-    width = max(len(row.name) for row in table)
+    columns = [
+        [row.name for row in table],
+        *(
+            [f"{row.value}{MARK if row.isBad else ''}" for row in each]
+            for each in (table, *others)
+        ),
+    ]
+    widths = [max(map(len, column)) for column in columns]
     return "\n".join(
-        f"{row.name:<{width}}  {row.value}{'   <-- MUST NOT BE' if row.isBad else ''}"
-        for row in table
+        "  ".join(map(str.ljust, line, widths)).rstrip()
+        for line in zip(*columns, strict=True)
     )

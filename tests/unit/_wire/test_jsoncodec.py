@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections import OrderedDict
 from datetime import date
 from enum import Enum, IntEnum
 from typing import Any
-from unittest import mock
+from unittest import mock, skipUnless
 from uuid import UUID
 
 from attrs import frozen
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.chaos.soak.readings import memoryOf
 from tests.unit._wire.codecmessages import (
     jsonMessages,
     nested,
@@ -261,10 +263,20 @@ class QuickJSONCodecTests(JSONContract, SynchronousTestCase):
                 json.loads(self.codec.encode(message)), json.loads(json.dumps(message))
             )
         self.assertEqual(asked, [])
-        odd = [None, math.nan, 2**64, "\ud800", {1: 2}, OrderedDict(a=1)]
+        odd: list[object] = [None, math.nan, 2**64, "\ud800", {1: 2}, OrderedDict(a=1)]
         for message in odd:
             self.assertEqual(self.codec.encode(message), b"asked")
         self.assertEqual(asked, odd)
+
+    @skipUnless(sys.platform == "linux", "needs /proc")
+    def test_room(self) -> None:
+        """
+        Messages that wait take little more room than their bytes.
+        """
+        before = memoryOf(os.getpid())
+        waiting = [self.codec.encode("x" * 100) for _ in range(20_000)]
+        self.assertLess(memoryOf(os.getpid()) - before, 2 * 20_000 * 150)
+        self.assertEqual(len(waiting), 20_000)
 
 
 class JSONCodecChoiceTests(SynchronousTestCase):

@@ -123,3 +123,16 @@ class ShownTests(SynchronousTestCase):
             shown([Row("kills", "7"), Row("hung", "1", isBad=True)]),
             "kills  7\nhung   1   <-- MUST NOT BE",
         )
+
+    def test_beside(self) -> None:
+        """
+        What another run came to stands beside it.
+        """
+        self.assertEqual(
+            shown(
+                [Row("kills", "7"), Row("hung", "0")],
+                [Row("kills", "12"), Row("hung", "3", isBad=True)],
+            ),
+            "kills  7  12\nhung   0  3   <-- MUST NOT BE",
+        )
+        self.assertRaises(ValueError, shown, [Row("kills", "7")], [])
