@@ -41,11 +41,17 @@ class LedgerCluster(RunningCluster):
             options=options,
         )
 
+    def connect(self) -> socket.socket:
+        """
+        Connect a client.
+        """
+        return socket.create_connection((HOST, self.port), TIMEOUT)
+
     def send(self, line: str) -> socket.socket:
         """
         Connect, and send a line.
         """
-        client = socket.create_connection((HOST, self.port), TIMEOUT)
+        client = self.connect()
         client.sendall(line.encode() + b"\n")
         return client
 

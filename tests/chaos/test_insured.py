@@ -9,6 +9,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.exhausting import openDescriptors
 from tests.chaos.keeping import LedgerCluster, answersOf
 from tests.integration.running import until
@@ -39,6 +41,29 @@ def test_insured(tmp_path: Path) -> None:
             lambda: len(openDescriptors(cluster.pid)) == before,
             "the primary has closed its descriptors",
         )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_silent(tmp_path: Path, number: signal.Signals) -> None:
+    """
+    So are those whose clients have not sent anything yet, also if their worker ends
+    as programs do that are told to.
+    """
+    with LedgerCluster(tmp_path, options=["--insured"]) as cluster:
+        first, second = cluster.workerPIDs().values()
+        clients = [cluster.connect() for _ in range(20)]
+        until(
+            lambda: (cluster.taken(first), cluster.taken(second)) == (10, 10),
+            "each worker has taken half",
+        )
+        os.kill(first, number)
+        cluster.waitForLine(r"worker 3 is running")
+        for place, client in enumerate(clients):
+            client.sendall(b"%d\n" % place)
+        answers = answersOf(clients)
+        assert answers.total() == 20
+        assert first not in answers
+        assert cluster.served() == Counter(range(20))
 
 
 def test_notInsured(tmp_path: Path) -> None:

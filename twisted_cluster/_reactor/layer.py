@@ -78,7 +78,8 @@ class BorrowingReactorMixin:
     def removeAll(self) -> list[Any]:
         """
         Forget the ports, too; what is removed is closed when the reactor stops,
-        and a test runner complains of it.
+        and a test runner complains of it.  So leave those insured connections to
+        other workers that nothing has happened to.
 
         @see: L{twisted.internet.interfaces.IReactorFDSet.removeAll}
         """
@@ -89,6 +90,8 @@ class BorrowingReactorMixin:
         for transport in internal:
             removed.remove(transport)
             self.addWriter(transport)
+        for connection in self.serving.connections:
+            connection.leaveUntouched()
         ports = list(self.takingPorts)
         for port in ports:
             port.stopReading()

@@ -18,14 +18,14 @@ class _Insured:
     """
     Stands before a transport's reading and writing until the first of them.
 
-    @ivar _told: Whether the primary has been told.
+    @ivar isTouched: Whether the primary has been told.
     """
 
     def __init__(self, transport: Any, primaryPorts: IPrimaryPorts) -> None:
         self._transport = transport
         self._primaryPorts = primaryPorts
         self._inode = os.fstat(transport.fileno()).st_ino
-        self._told = False
+        self.isTouched = False
         transport.doRead = self._doRead
         transport.writeSomeData = self._writeSomeData
 
@@ -33,8 +33,8 @@ class _Insured:
         """
         Tell the primary, once.
         """
-        if not self._told:
-            self._told = True
+        if not self.isTouched:
+            self.isTouched = True
             self._primaryPorts.touch(self._inode)
 
     def _mayTouch(self) -> bool:
@@ -68,6 +68,9 @@ class _ServedMixin:
 
     reactor: Any
     server: Any
+    disconnecting: Any
+    _writeDisconnecting: bool
+    _shouldShutdown: bool
 
     _insurance: _Insured | None = None
 
@@ -88,6 +91,17 @@ class _ServedMixin:
         """
         if self._insurance is not None:
             self._insurance.touch()
+
+    def leaveUntouched(self) -> None:
+        """
+        This process is going to end, and to close what is open.  If nothing has
+        happened to this connection, another process can serve it.
+        """
+        isClosing = self.disconnecting or self._writeDisconnecting
+        if self._insurance is not None and not (self._insurance.isTouched or isClosing):
+            self._insurance = None
+            # That would be the end of it in every process.
+            self._shouldShutdown = False
 
     def _closeWriteConnection(self) -> None:
         """

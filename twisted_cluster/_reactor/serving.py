@@ -42,7 +42,7 @@ class Serving:
         self.inConversation = False
         self.ipv6Only = False
         self.ports: set[Any] = set()
-        self.connections: set[object] = set()
+        self.connections: set[Any] = set()
         self._reactor = reactor
         self._served: Occasion[None] | None = None
         self._idle: Occasion[None] | None = None

@@ -228,16 +228,23 @@ class InsuredTests(RealReactorTestCase):
         super().setUp()
         self.primary = Lending()
         self.layered = _layer(self.reactor, self.primary)
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
         self.built: list[Serving] = []
         self.factory = Factory.forProtocol(self._build)
+        self.listen()
+
+    def listen(self) -> None:
+        """
+        Open them.
+        """
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
         path = os.path.join(directory.name, "s")
         self.tcp = self.layered.listenTCP(0, self.factory, interface="127.0.0.1")
-        # This would accept by itself.
+        # Every second accepts by itself.
         spare = self.layered.listenTCP(0, self.factory, interface="127.0.0.1")
         self.unix = self.layered.listenUNIX(path, self.factory)
-        self.addCleanup(self._close, [self.tcp, spare, self.unix])
+        last = self.layered.listenTCP(0, self.factory, interface="127.0.0.1")
+        self.addCleanup(self._close, [self.tcp, spare, self.unix, last])
 
     def _build(self) -> Serving:
         """
@@ -413,6 +420,53 @@ class InsuredTests(RealReactorTestCase):
             _, _, transport = self.serve(port)
             detach(transport, keepOpen=True)
             self.assertEqual(self.primary.touched, [self.inode])
+
+    def test_reactorStops(self) -> None:
+        """
+        When the reactor stops nothing is told, and the connection is not ended, for
+        another process has it, too; unless it was being closed already, or touched.
+        """
+
+        def begins(client: socket.socket, transport: Any) -> None:
+            pass
+
+        def writes(client: socket.socket, transport: Any) -> None:
+            # It is in a buffer.
+            transport.write(b"hello")
+
+        def closes(client: socket.socket, transport: Any) -> None:
+            transport.write(b"hello")
+            transport.loseConnection()
+
+        def closesHalf(client: socket.socket, transport: Any) -> None:
+            transport.write(b"hello")
+            transport.loseWriteConnection()
+
+        def served(client: socket.socket, transport: Any) -> None:
+            client.send(b"hello")
+            self.turnUntil(lambda: self.primary.touched)
+
+        for happening, ends in [
+            (begins, False),
+            (writes, False),
+            (closes, True),
+            (closesHalf, True),
+            (served, True),
+        ]:
+            for kind in range(2):
+                self.primary.touched.clear()
+                self.listen()
+                port = self.eachKind()[kind]
+                client, protocol, transport = self.serve(port)
+                primarys = transport.socket.dup()
+                happening(client, transport)
+                self.layered.disconnectAll()
+                self.assertEqual(len(protocol.reasons), 1)
+                self.assertEqual(self.primary.touched, [self.inode] * ends, happening)
+                if not ends:
+                    primarys.send(b"from another")
+                primarys.close()
+                self.assertEqual(client.recv(99), b"" if ends else b"from another")
 
     def test_notWanted(self) -> None:
         """
