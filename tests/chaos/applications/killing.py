@@ -11,13 +11,43 @@ import sys
 from collections import Counter
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
 
 import twisted_cluster as cluster
 
 WORKERS = 3
+
+
+class Greeting(Protocol):
+    """
+    Serves a client: says hello, and waits.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Say it.
+        """
+        assert self.transport is not None
+        self.transport.write(b"hello")
+
+
+class Greeted(Protocol):
+    """
+    Such a client.
+
+    @ivar greeted: Fires when it is served.
+    """
+
+    def __init__(self) -> None:
+        self.greeted: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        It is.
+        """
+        self.greeted.callback(None)
 
 
 class Primary:
@@ -98,23 +128,24 @@ class Primary:
         Ask everybody to leave while one has a client; and again, and again.
         """
         endpoint = TCP4ClientEndpoint(self._reactor, "127.0.0.1", self._port)
-        client = await connectProtocol(endpoint, Protocol())
-        # It is served by then.
-        await deferLater(self._reactor, 0.3, lambda: None)
+        client = await connectProtocol(endpoint, Greeted())
+        await client.greeted
         told: list[str] = []
-        cluster.on("exit", lambda worker, code, signal: told.append(f"{code} {signal}"))
+
+        def exited(worker: Any, code: int | None, signal: str | None) -> None:
+            told.append(f"{code} {signal}")
+            if len(told) == WORKERS - 1:
+                # All that can leave have left.
+                told.append("bye")
+                assert client.transport is not None
+                client.transport.loseConnection()
+
+        cluster.on("exit", exited)
         for worker in list(cluster.workers.values()):
             worker.disconnect()
             worker.disconnect()
         done = cluster.disconnect(lambda: told.append("all"))
         cluster.disconnect()
-
-        def bye() -> None:
-            told.append("bye")
-            assert client.transport is not None
-            client.transport.loseConnection()
-
-        self._reactor.callLater(0.7, bye)
         await done
         self._say("left", told=told)
 
@@ -128,7 +159,6 @@ def main() -> None:
     Be the primary, or one of the workers.
     """
     from twisted.internet import reactor as installed
-    from twisted.internet.defer import Deferred
 
     reactor: Any = installed
     if cluster.isPrimary:
@@ -143,7 +173,7 @@ def main() -> None:
     else:
         assert cluster.worker is not None
         cluster.worker.on("message", lambda message, handle: None)
-        reactor.listenTCP(0, Factory.forProtocol(Protocol), interface="127.0.0.1")
+        reactor.listenTCP(0, Factory.forProtocol(Greeting), interface="127.0.0.1")
     reactor.run()
 
 
