@@ -19,12 +19,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from attrs import define
 from twisted.internet import abstract, main
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_cluster._wire.descriptors import inodeOf
 from twisted_cluster.interfaces import IDescriptorProtocol, IDescriptorTransport
 
 DESCRIPTOR_LIMIT = 253
@@ -103,6 +105,47 @@ def _after(pieces: list[_Piece], sent: int) -> list[_Piece]:
     return []
 
 
+@define(eq=False)
+class _Unsent:
+    """
+    Something that the kernel did not take yet.
+
+    @ivar descriptors: Those that belong to the first of its bytes, by their numbers.
+    @ivar inodes: What these numbers meant when it began to wait.
+    """
+
+    pieces: list[_Piece]
+    descriptors: Sequence[int]
+    inodes: Sequence[int | None] = ()
+
+    def wait(self) -> None:
+        """
+        It is not sent at once.
+        """
+        self.inodes = [_inodeIfOpen(descriptor) for descriptor in self.descriptors]
+
+    @property
+    def isAsWritten(self) -> bool:
+        """
+        Whether the numbers still mean the same.  Whoever wrote it keeps them open
+        until the other side has said that it has them; but the other side could say
+        so before it has, to be sent somebody else's.
+        """
+        return self.inodes == [
+            _inodeIfOpen(descriptor) for descriptor in self.descriptors
+        ]
+
+
+def _inodeIfOpen(descriptor: int) -> int | None:
+    """
+    Which open file a descriptor is; C{None} if it is none any more.
+    """
+    try:
+        return inodeOf(descriptor)
+    except OSError:
+        return None
+
+
 @implementer(IAddress)
 class _NoAddress:
     """
@@ -121,8 +164,7 @@ class DescriptorTransport(abstract.FileDescriptor):
 
     @ivar reactor: Provides C{IReactorFDSet} and C{IReactorTime}.
     @ivar unsent: How many bytes are waiting.
-    @ivar _waiting: What the kernel did not take yet: pieces of bytes, with the
-        descriptors that belong to the first of them.
+    @ivar _waiting: What the kernel did not take yet.
     @ivar _retrying: Whether a timer is going to try again.
     @ivar _complained: Whether it was logged that something cannot be sent, and
         that is still so.
@@ -148,7 +190,7 @@ class DescriptorTransport(abstract.FileDescriptor):
         channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         self._socket = channel
         self._protocol = protocol
-        self._waiting: deque[tuple[list[_Piece], Sequence[int]]] = deque()
+        self._waiting: deque[_Unsent] = deque()
         self._retrying = False
         self._complained = False
         self._unheard = False
@@ -263,7 +305,8 @@ class DescriptorTransport(abstract.FileDescriptor):
         """
         if not self.connected or self.disconnecting or self._unheard:
             return
-        self._waiting.append((pieces, descriptors))
+        message = _Unsent(pieces, descriptors)
+        self._waiting.append(message)
         self.unsent += sum(map(len, pieces))
         if len(self._waiting) == 1:
             lost = self._flush()
@@ -271,6 +314,8 @@ class DescriptorTransport(abstract.FileDescriptor):
                 # The caller is in the middle of something; the protocol must
                 # not be told before it is done.
                 self.reactor.callLater(0, self._lost, lost)
+        if message.descriptors:
+            message.wait()
 
     def doWrite(self) -> Exception | None:
         """
@@ -290,19 +335,21 @@ class DescriptorTransport(abstract.FileDescriptor):
         Send until nothing is waiting, or the kernel takes no more.
         """
         while self._waiting:
-            pieces, descriptors = self._waiting[0]
+            message = self._waiting[0]
+            if message.inodes and not message.isAsWritten:
+                self._log.error("a descriptor was closed before it could be sent")
+                return main.CONNECTION_LOST
             try:
-                sent = self._sendOnce(pieces, descriptors)
+                sent = self._sendOnce(message.pieces, message.descriptors)
             except (BlockingIOError, InterruptedError):
                 self.startWriting()
                 return None
             except OSError as e:
                 return self._sendFailed(e)
             self.unsent -= sent
-            rest = _after(pieces, sent)
-            if rest:
-                self._waiting[0] = (rest, ())
-            else:
+            message.pieces = _after(message.pieces, sent)
+            message.descriptors = message.inodes = ()
+            if not message.pieces:
                 self._waiting.popleft()
         return None
 

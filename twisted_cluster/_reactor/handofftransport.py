@@ -82,7 +82,7 @@ class HandoffTransport(DescriptorTransport):
                 # The worker has shut its end down.
                 break
             packets.append(packet)
-        packets += [b"".join(pieces) for pieces, _ in self._waiting]
+        packets += [b"".join(message.pieces) for message in self._waiting]
         self._forget()
         return packets
 

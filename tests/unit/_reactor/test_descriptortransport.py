@@ -231,6 +231,29 @@ class TroubleTests(DescriptorsCountedTestCase):
             self.assertEqual(self.received(), (b"first", 1))
             self.assertEqual(self.received(), (b"second", 0))
 
+    def test_closedWhileItWaits(self) -> None:
+        """
+        A descriptor that was closed before there was room for it is not sent, nor
+        what has its number by then: the other side gets nothing at all, as it must
+        have said that it had it already.
+        """
+        for reuse in (True, False):
+            self.socket.troubles = [BlockingIOError()]
+            given, others = self.socketPair()
+            number = given.fileno()
+            self.transport.write(b"first")
+            self.transport.writeWithDescriptors(b"second", [number])
+            given.close()
+            if reuse:
+                self.assertEqual(os.dup(others.fileno()), number)
+                self.addCleanup(os.close, number)
+            with capturedLogs() as events:
+                self.assertIsInstance(self.transport.doWrite(), ConnectionLost)
+            self.assertEqual(len(events), 1)
+            self.assertEqual(self.socket.sent, [(b"first", 0)])
+            self.transport._forget()
+            self.socket.sent.clear()
+
     def test_fullAgain(self) -> None:
         """
         The reactor goes on telling while something waits.
