@@ -278,7 +278,7 @@ class HandoffPort:
         """
         insured = self._settings.insured
         if insured:
-            taker.worker.insurance.cover(connections, self._comesBack)
+            taker.worker.insurance.cover(connections, self._comeBack)
         taker.worker.handOff(taker.loan, connections, insured).addCallbacks(
             self._answered,
             self._unanswered,
@@ -347,12 +347,11 @@ class HandoffPort:
         # to be back before anything goes out again.
         self._clock.callLater(0, self._dispatch)
 
-    def _comesBack(self, connection: AcceptedConnection) -> None:
+    def _comeBack(self, connections: list[AcceptedConnection]) -> None:
         """
-        A worker is lost that took this, and did not touch it.
+        A worker is lost that took these, and did not touch them.
         """
-        connection.losses += 1
-        self._keep([connection])
+        self._keep(connections)
         self._clock.callLater(0, self._dispatch)
 
     def _putBack(self, taker: _Taker, connections: list[AcceptedConnection]) -> None:

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from attrs import define
 
 from twisted_cluster.interfaces import AcceptedConnection
+
+ComesBack: TypeAlias = Callable[[list[AcceptedConnection]], None]
 
 
 @define(eq=False)
@@ -22,12 +25,13 @@ class _Cover:
     """
     One insured connection.
 
-    @ivar comesBack: Is given the connection if the worker is lost.
+    @ivar comesBack: Is given the connection, with all others that are covered by the
+        same, if the worker is lost.
     @ivar isTaken: Whether the worker has said that it took it.
     """
 
     connection: AcceptedConnection
-    comesBack: Callable[[AcceptedConnection], None]
+    comesBack: ComesBack
     isTaken: bool = False
 
 
@@ -48,7 +52,7 @@ class Insurance:
     def cover(
         self,
         connections: Sequence[AcceptedConnection],
-        comesBack: Callable[[AcceptedConnection], None],
+        comesBack: ComesBack,
     ) -> None:
         """
         These are on their way to the worker; their descriptors are still the
@@ -88,11 +92,18 @@ class Insurance:
                 del self._covers[inode]
                 os.close(cover.connection.descriptor)
 
-    def settle(self) -> None:
+    def settle(self, wasAsked: bool = False) -> None:
         """
         The worker is lost: give back what it took and did not touch.
+
+        @param wasAsked: Whether it had been asked to leave.  If it had not, one of
+            these may be what it was lost for.
         """
         covers, self._covers = self._covers, {}
+        back: dict[ComesBack, list[AcceptedConnection]] = {}
         for cover in covers.values():
             if cover.isTaken:
-                cover.comesBack(cover.connection)
+                cover.connection.losses += not wasAsked
+                back.setdefault(cover.comesBack, []).append(cover.connection)
+        for comesBack, connections in back.items():
+            comesBack(connections)

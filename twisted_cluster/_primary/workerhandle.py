@@ -406,7 +406,7 @@ class WorkerHandle(ProcessProtocol):
         # A process that it started may hold the other ends, and does not read.
         self.cutOff()
         # Not before: until now it could touch what it had taken.
-        self.insurance.settle()
+        self.insurance.settle(wasAsked=self.retireOrderedAt is not None)
         self._observer.workerExited(self, exit)
 
     def _pulseChanged(self) -> None:

@@ -29,7 +29,7 @@ class InsuranceTests(DescriptorsCountedTestCase):
         self.back: list[AcceptedConnection] = []
         for client in self.clients:
             self.addCleanup(client.close)
-        self.insurance.cover(self.connections, self.back.append)
+        self.insurance.cover(self.connections, self.back.extend)
 
     def assertOpen(self, *positions: int) -> None:
         """
@@ -137,7 +137,34 @@ class InsuranceTests(DescriptorsCountedTestCase):
         self.insurance.settle()
         self.assertEqual(self.back, [self.connections[0], self.connections[2]])
         self.assertEqual(len(self.insurance), 0)
+        self.assertEqual([each.losses for each in self.connections], [1, 0, 1])
         self.assertOpen(0, 2)
+
+    def test_settleAsked(self) -> None:
+        """
+        A worker that was asked to leave was not lost for any of them.
+        """
+        for connection in self.connections:
+            self.insurance.taken(connection)
+        self.insurance.settle(wasAsked=True)
+        self.assertEqual(self.back, self.connections)
+        self.assertEqual([each.losses for each in self.connections], [0, 0, 0])
+        self.assertOpen(0, 1, 2)
+
+    def test_settleTogether(self) -> None:
+        """
+        Those of one port come back all at once: there may be thousands, and each time
+        the queue would have to be put in order.
+        """
+        groups: list[list[AcceptedConnection]] = []
+        self.insurance.cover(self.connections[:1], self.back.extend)
+        self.insurance.cover(self.connections[1:], groups.append)
+        for connection in self.connections:
+            self.insurance.taken(connection)
+        self.insurance.settle()
+        self.assertEqual(self.back, self.connections[:1])
+        self.assertEqual(groups, [self.connections[1:]])
+        self.assertOpen(0, 1, 2)
 
     def test_touchedTooLate(self) -> None:
         """
@@ -155,9 +182,10 @@ class InsuranceTests(DescriptorsCountedTestCase):
         """
         again: list[AcceptedConnection] = []
 
-        def comesBack(connection: AcceptedConnection) -> None:
-            self.insurance.cover([connection], again.append)
-            self.insurance.taken(connection)
+        def comesBack(connections: list[AcceptedConnection]) -> None:
+            self.insurance.cover(connections, again.extend)
+            for connection in connections:
+                self.insurance.taken(connection)
 
         self.insurance.cover([self.connections[0]], comesBack)
         self.insurance.taken(self.connections[0])

@@ -20,6 +20,7 @@ from twisted.protocols.amp import RemoteAmpError
 
 from tests.unit._primary.observers import RecordingObserver
 from tests.unit.realreactor import DescriptorsCountedTestCase
+from twisted_cluster._primary.handoffport import LOSS_LIMIT
 from twisted_cluster._primary.roster import Roster
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import OutputStream, emitted
@@ -706,6 +707,27 @@ class PortTests(RosterCase):
         self.assertEqual(successor.worker.take(), [untouched.inode])
         self.assertFalse(successor.worker.handedOff)
         successor.worker.touch([untouched.inode])
+
+    def test_insuredFromOneToTheNext(self) -> None:
+        """
+        What is insured, and was never touched, outlives any number of workers that
+        were asked to leave.
+        """
+        self.useRoster(HandoffSettings(insured=True))
+        handle, process = self.forkRunning()
+        process.worker.serve(TCP)
+        [idle] = self.opener.ports[0].accept()
+        for _ in range(2 * LOSS_LIMIT):
+            process.worker.deliver()
+            self.assertEqual(process.worker.take(), [idle.inode])
+            handle.retire()
+            process.end()
+            self.clock.advance(0)
+            handle, process = self.forkRunning()
+            process.worker.serve(TCP)
+        process.worker.deliver()
+        self.assertEqual(process.worker.take(), [idle.inode])
+        process.worker.touch([idle.inode])
 
     def test_crashGivesBack(self) -> None:
         """
