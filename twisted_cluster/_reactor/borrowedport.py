@@ -41,6 +41,7 @@ class _BorrowingMixin:
     @ivar _loan: The primary's port; C{None} while this one is closed.
     @ivar _closing: Its end, while that is awaited.
     @ivar _primaryPorts: Where it is from.
+    @ivar _borrowed: This process's duplicate of the primary's socket.
     @ivar primaryDescriptor: The number that its socket has in the primary, if the
         primary was given it; C{None} if the primary shall open one.
     """
@@ -49,9 +50,11 @@ class _BorrowingMixin:
     _closing: Occasion[None] | None = None
     primaryDescriptor: int | None = None
     _primaryPorts: IPrimaryPorts
+    _borrowed: socket.socket
 
     # What the ports of Twisted's have that this is mixed into.
     addressFamily: Any
+    connected: Any
     socketType: Any
     interface: Any
     port: Any
@@ -125,8 +128,19 @@ class _BorrowingMixin:
             self.addressFamily, self.socketType, fileno=self._loan.descriptor
         )
         borrowed.setblocking(False)
+        self._borrowed = borrowed
         self.reactor.serving.ports.add(self)
         return borrowed
+
+    def abandon(self) -> None:
+        """
+        Leave nothing behind of a port that could not be opened: the application's
+        part in it failed, when it was borrowed already.
+        """
+        if self._loan is not None:
+            self._giveBack()
+            self.connected = False
+            self._borrowed.close()
 
     def _giveBack(self) -> None:
         """

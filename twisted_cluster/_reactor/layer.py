@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, cast
 
@@ -102,7 +103,10 @@ class BorrowingReactorMixin:
         Begin to listen.
         """
         port._primaryPorts = self.primaryPorts
-        port.startListening()
+        with ExitStack() as unlessListening:
+            unlessListening.callback(port.abandon)
+            port.startListening()
+            unlessListening.pop_all()
         return port
 
     def listenTCP(

@@ -174,6 +174,34 @@ class ClosingTests(RealReactorTestCase):
         self.turnUntil(lambda: len(closed) == len(ports))
         self.assertEqual([port.stopListening() for port in ports], [None] * len(ports))
 
+    def test_neverOpened(self) -> None:
+        """
+        Of a port whose factory or protocol fails when it is started nothing is left:
+        the primary has it back, and it can be opened again.
+        """
+
+        class Stillborn(Factory):
+            def startFactory(self) -> None:
+                raise ZeroDivisionError
+
+        class StillbornDatagrams(DatagramProtocol):
+            def startProtocol(self) -> None:
+                raise ZeroDivisionError
+
+        path = os.path.join(self.directory, "s")
+        for open_ in (
+            lambda: self.layered.listenTCP(0, Stillborn(), interface="127.0.0.1"),
+            lambda: self.layered.listenTCP(0, Stillborn(), interface="127.0.0.1"),
+            lambda: self.layered.listenUNIX(path, Stillborn()),
+            lambda: self.layered.listenUDP(0, StillbornDatagrams()),
+            lambda: self.layered.listenUNIXDatagram(path + "d", StillbornDatagrams()),
+        ):
+            with self.assertRaises(ZeroDivisionError):
+                open_()
+        # The path was not asked for yet.
+        self.assertEqual(self.primary.returned, [1, 2, 3, 4])
+        self.assertEqual(self.layered.serving.ports, set())
+
     def test_failing(self) -> None:
         """
         What fails on the way is told to all who wait.
