@@ -25,7 +25,12 @@ from twisted_cluster._primary.workerlink import WorkerLink, WorkerQueries
 from twisted_cluster._primary.workeroutput import Output
 from twisted_cluster._supervision.lifecycle import Happening, Lifecycle
 from twisted_cluster._supervision.reconcile import WorkerFacts
-from twisted_cluster.errors import ChannelClosed, ConfigurationError, ListenRefused
+from twisted_cluster.errors import (
+    ChannelClosed,
+    ConfigurationError,
+    ImpossibleTransition,
+    ListenRefused,
+)
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.interfaces import AcceptedConnection, WorkerChannels
 from twisted_cluster.listening import ListenRequest, Loan
@@ -291,7 +296,11 @@ class WorkerHandle(ProcessProtocol):
     def running(self) -> None:
         """
         Its program's reactor runs.
+
+        @raise ImpossibleTransition: if it ran already.
         """
+        if self.runningAt is not None:
+            raise ImpossibleTransition("a worker's reactor begins to run once")
         self.lifecycle.happened(Happening.RAN)
         self.runningAt = self._seconds()
         self.pulse.start()

@@ -797,6 +797,22 @@ class BlockedTests(RosterCase):
         self.assertTrue(handle.mayTakeConnections)
         self.assertEqual((events, handle.pulse.lag is not None), ([], True))
 
+    def test_runsAgain(self) -> None:
+        """
+        A reactor begins to run once.  Whoever says so again, also when it was asked
+        to leave, is not asked more often for that, nor after its end.
+        """
+        handle, process = self.forkRunning()
+        handle.retire()
+        timers = len(self.clock.getDelayedCalls())
+        for _ in range(3):
+            process.worker.run()
+        self.assertEqual(len(self.flushLoggedErrors(ImpossibleTransition)), 3)
+        self.assertEqual(len(self.clock.getDelayedCalls()), timers)
+        process.end()
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_blocked(self) -> None:
         """
         One that does not gets no connections, and what it has not read goes to the
