@@ -135,7 +135,7 @@ class PortOpener:
         A UNIX port, whose path is free if it can be made free.
         """
         if not request.wantPID:
-            removeStaleSocket(request.path, socket.SOCK_STREAM)
+            _makeFree(request.path, socket.SOCK_STREAM)
         return AcceptingUNIXPort(
             request.path,
             _NoProtocols(),
@@ -153,7 +153,7 @@ class PortOpener:
         if request.descriptor is not None:
             return SharedDatagramPort(_adopted(request), b"")
         if request.kind is PortKind.UNIX_DATAGRAM:
-            removeStaleSocket(request.path, socket.SOCK_DGRAM)
+            _makeFree(request.path, socket.SOCK_DGRAM)
             family, address = socket.AF_UNIX, request.path
         else:
             isIPv6 = abstract.isIPv6Address(request.interface)
@@ -179,6 +179,18 @@ class PortOpener:
         except OSError as e:
             raise _refusal(e) from e
         return port
+
+
+def _makeFree(path: bytes, kind: socket.SocketKind) -> None:
+    """
+    Remove a socket that nobody listens on any more.
+
+    @raise ListenRefused: if that cannot be told: it takes a socket to ask.
+    """
+    try:
+        removeStaleSocket(path, kind)
+    except OSError as e:
+        raise _refusal(e) from e
 
 
 def _adopted(request: ListenRequest) -> socket.socket:

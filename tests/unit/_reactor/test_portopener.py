@@ -301,3 +301,18 @@ class RefusalTests(PortCase):
         with self.assertRaises(ListenRefused) as caught:
             self.opener.openToShare(self.request(kind=PortKind.UDP))
         self.assertEqual(caught.exception.errno, errno.EMFILE)
+
+    def test_noDescriptorsForStale(self) -> None:
+        """
+        Nor if one is needed to see whether somebody listens on a path.
+        """
+        bound = socket.socket(socket.AF_UNIX)
+        bound.bind(self.path)
+        bound.close()
+
+        def noSocket(*args: object) -> None:
+            raise OSError(errno.EMFILE, "no more")
+
+        self.patch(socket, "socket", noSocket)
+        for kind in (PortKind.UNIX, PortKind.UNIX_DATAGRAM):
+            self.assertRefused(self.unixRequest(kind=kind), errno.EMFILE)
