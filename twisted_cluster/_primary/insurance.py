@@ -92,6 +92,17 @@ class Insurance:
                 del self._covers[inode]
                 os.close(cover.connection.descriptor)
 
+    def void(self) -> None:
+        """
+        The worker lives, and cannot say any more what it touches: what it has is its
+        own, and nobody else may be given it.
+        """
+        for cover in self._covers.values():
+            cover.connection.isTouched = True
+            if cover.isTaken:
+                os.close(cover.connection.descriptor)
+        self._covers.clear()
+
     def settle(self, wasAsked: bool = False) -> None:
         """
         The worker is lost: give back what it took and did not touch.

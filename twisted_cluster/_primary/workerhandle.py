@@ -360,6 +360,8 @@ class WorkerHandle(ProcessProtocol):
         It is gone, or broke the rules of the hand-off channel: then it cannot serve
         any more.  What it did not take is back.
         """
+        if not self.lifecycle.isGone:
+            self.insurance.void()
         if self.lifecycle.isConnected:
             self._disconnected()
             self.cutOff()

@@ -166,6 +166,19 @@ class InsuranceTests(DescriptorsCountedTestCase):
         self.assertEqual(groups, [self.connections[1:]])
         self.assertOpen(0, 1, 2)
 
+    def test_void(self) -> None:
+        """
+        If the worker cannot say what it touches, nothing comes back: neither what it
+        took, nor what it has not answered for.
+        """
+        self.insurance.taken(self.connections[0])
+        self.insurance.void()
+        self.assertTrue(self.connections[2].isTouched)
+        self.insurance.taken(self.connections[1])
+        self.insurance.settle()
+        self.assertEqual((self.back, len(self.insurance)), ([], 0))
+        self.assertOpen(2)
+
     def test_touchedTooLate(self) -> None:
         """
         When it has come back it is not closed for what is said of it then.

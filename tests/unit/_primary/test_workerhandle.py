@@ -708,6 +708,28 @@ class PortTests(RosterCase):
         self.assertFalse(successor.worker.handedOff)
         successor.worker.touch([untouched.inode])
 
+    def test_cannotSayWhatItTouches(self) -> None:
+        """
+        A worker that broke the rules of the hand-off channel may go on with what is
+        insured for a while, and is not heard: nobody else is given it.
+        """
+        self.useRoster(HandoffSettings(insured=True))
+        handle, process = self.forkRunning()
+        process.worker.serve(TCP)
+        [taken] = self.opener.ports[0].accept()
+        process.worker.deliver()
+        process.worker.take()
+        handle.handoffs.breakOff(MalformedBox("too much"))
+        process.worker.deliver()
+        self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
+        process.exit()
+        self.clock.advance(0)
+        _, successor = self.forkRunning()
+        successor.worker.serve(TCP)
+        successor.worker.deliver()
+        self.assertFalse(successor.worker.handedOff)
+        self.assertTrue(taken.isServed)
+
     def test_insuredFromOneToTheNext(self) -> None:
         """
         What is insured, and was never touched, outlives any number of workers that
