@@ -218,9 +218,8 @@ class WorkerHandle(ProcessProtocol):
         """
         Close its channel, without asking it.
         """
-        for channel in (self.link, self.queries):
-            if channel.connected:
-                channel.transport.loseConnection()
+        if self.link.connected:
+            self.link.transport.loseConnection()
 
     def cutOff(self) -> None:
         """
@@ -354,6 +353,16 @@ class WorkerHandle(ProcessProtocol):
         It cannot be reached any more.
         """
         self._disconnected()
+
+    def queriesLost(self) -> None:
+        """
+        It cannot ask for ports any more, and not give them back either: if it is not
+        about to end, it has to.
+        """
+        if self.link.connected:
+            # If it is, this is what it said last.
+            self.link.transport.readToTheEnd()
+            self.cutOff()
 
     def handoffsLost(self) -> None:
         """

@@ -77,6 +77,11 @@ class WorkerReports(Protocol):
         It cannot be reached any more.
         """
 
+    def queriesLost(self) -> None:
+        """
+        It cannot ask for ports any more.
+        """
+
     def cutOff(self) -> None:
         """
         It must not be listened to any more.
@@ -136,6 +141,12 @@ class WorkerQueries(Channel):
         """
         super().breakOff(error)
         self._worker.cutOff()
+
+    def channelLost(self, reason: Failure) -> None:
+        """
+        The worker is gone, or waited so long for an answer that it gave up.
+        """
+        self._worker.queriesLost()
 
 
 class WorkerLink(MessagingChannel):

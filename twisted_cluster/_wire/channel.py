@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from twisted_cluster._wire.boxes import Box, BoxReader, serialize
 from twisted_cluster._wire.descriptors import closeAll
+from twisted_cluster._wire.unanswered import Unanswered
 from twisted_cluster.errors import ChannelClosed, MalformedBox, TakenBack
 from twisted_cluster.interfaces import IDescriptorProtocol, IDescriptorTransport
 
@@ -80,6 +81,7 @@ class Channel(protocol.Protocol):
         whoever claims it.
     @ivar _attached: The group for the box that is being put together.
     @ivar _brokenOff: Whether nothing that comes has a meaning any more.
+    @ivar _unanswered: What the application has not answered yet.
     @ivar _replied: Of how many bytes more was waiting after something came than
         before, since nothing was.
     """
@@ -109,6 +111,7 @@ class Channel(protocol.Protocol):
         self._attached: Sequence[int] = ()
         self._brokenOff = False
         self._replied = 0
+        self._unanswered = Unanswered()
 
     # -- what a link does
 
@@ -376,7 +379,13 @@ class Channel(protocol.Protocol):
             if tag is not None and self.connected:
                 self.transport.write(serialize({amp.ANSWER: tag, **answered}))
 
-        maybeDeferred(responder, box).addCallback(answer).addErrback(failed)
+        size = sum(map(len, box.values()))
+        if self._unanswered.hasRoom(size):
+            responded = self._unanswered.until(maybeDeferred(responder, box), size)
+            responded.addCallback(answer).addErrback(failed)
+        else:
+            self._log.error("{peer} asks more than is answered", peer=self.peer)
+            self._answerError(tag, amp.UNKNOWN_ERROR_CODE, "Too many questions")
 
     def _parse(
         self, box: Box, parse: Callable[[Box, Channel], dict[str, Any]]

@@ -428,9 +428,7 @@ class MessagingChannel(Channel):
         for content, mark in zip(contents, marks or [0] * len(contents), strict=True):
             kind, number = divmod(mark, _NUMBER_LIMIT)
             if kind == _QUESTION:
-                maybeDeferred(self._answerTo, content).addCallback(
-                    self._sendAnswer, number
-                ).addErrback(self._sendReason, number)
+                self._questionReceived(content, number)
                 continue
             answered = self._asked.pop(number, None)
             if answered is None:
@@ -447,6 +445,19 @@ class MessagingChannel(Channel):
                 answered.errback(Failure(AnswerFailed(reason)))
             else:
                 answered.callback(answer)
+
+    def _questionReceived(self, content: bytes, number: int) -> None:
+        """
+        Have a question answered, unless too many are not.
+        """
+        answered: Deferred[Any]
+        if self._unanswered.hasRoom(len(content)):
+            asked = maybeDeferred(self._answerTo, content)
+            answered = self._unanswered.until(asked, len(content))
+        else:
+            answered = fail(AnswerFailed("too many questions wait for their answers"))
+        answered.addCallback(self._sendAnswer, number)
+        answered.addErrback(self._sendReason, number)
 
     def _answerTo(self, content: bytes) -> object:
         """

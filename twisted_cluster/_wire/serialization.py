@@ -7,7 +7,7 @@ cannot carry.
 
 C{json} carries what JSON does, for which it needs nothing and is the faster one:
 
-  - C{None}, C{bool}, C{int} of any size, C{float}, C{str}, lists and
+  - C{None}, C{bool}, C{int} of up to 4300 digits, C{float}, C{str}, lists and
     dictionaries, and their subclasses as these;
   - tuples, which arrive as lists, members of enumerations, which arrive as their
     values, and C{UUID}s, which arrive as their text;

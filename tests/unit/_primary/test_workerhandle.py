@@ -12,11 +12,13 @@ from typing import cast
 from unittest import TestCase
 
 from attrs import evolve
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.protocols.amp import RemoteAmpError
+from twisted.python.failure import Failure
 
 from tests.unit._primary.observers import RecordingObserver
 from tests.unit.realreactor import DescriptorsCountedTestCase
@@ -601,6 +603,21 @@ class PortTests(RosterCase):
         process.worker.deliver()
         self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
         self.assertFalse(handle.queries.connected)
+
+    def test_asksNoMore(self) -> None:
+        """
+        A worker that has closed that channel is cut off too, when what it had said
+        was heard: it has given up, or is about to end.
+        """
+        handle, process = self.forkRunning()
+        heard: list[object] = []
+        handle.link.receiveMessages(lambda message, _: heard.append(message))
+        process.worker.sendMessage("last")
+        handle.queries.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(heard, ["last"])
+        process.worker.deliver()
+        self.assertIs(handle.lifecycle.state, State.DISCONNECTED)
+        self.assertFalse(handle.link.connected)
 
     def test_refused(self) -> None:
         """

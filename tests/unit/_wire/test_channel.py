@@ -27,7 +27,7 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
-from twisted_cluster._wire import channel
+from twisted_cluster._wire import channel, unanswered
 from twisted_cluster._wire.arguments import Descriptors, Numbers
 from twisted_cluster._wire.boxes import Box, serialize
 from twisted_cluster._wire.channel import Channel, responds
@@ -388,6 +388,26 @@ class ApplicationTests(ChannelCase):
         self.assertEqual(codeOf(failure), amp.UNHANDLED_ERROR_CODE)
         self.assertEqual(self.logged(), [KeyError])
         self.assertWorks()
+
+    def test_tooMany(self) -> None:
+        """
+        What the application has not responded to yet has a bound: a command beyond
+        it is refused and logged.  When it has, there is room again.
+        """
+        self.patch(unanswered, "UNANSWERED_LIMIT", 2 * unanswered.QUESTION)
+        answer: Deferred[Box] = Deferred()
+        self.second.applicationLocator = Late(answer)
+        asked = self.ask("a")
+        self.failureResultOf(self.ask("b"), amp.RemoteAmpError)
+        with capturedLogs() as events:
+            self.first.callRemote(Shout, text="c").addErrback(lambda _: None)
+            self.pump.flush()
+        self.assertEqual([event["peer"] for event in events], [self.second.peer])
+        answer.callback({b"louder": b"A"})
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(asked), {"louder": "A"})
+        self.second.applicationLocator = Application()
+        self.assertEqual(self.successResultOf(self.ask("d")), {"louder": "D"})
 
     def test_lost(self) -> None:
         """

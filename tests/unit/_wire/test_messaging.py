@@ -24,7 +24,7 @@ from tests.unit.realreactor import (
     openDescriptors,
 )
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
-from twisted_cluster._wire import channel, lanes
+from twisted_cluster._wire import channel, lanes, unanswered
 from twisted_cluster._wire.boxes import serialize
 from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.descriptors import inodeOf
@@ -41,6 +41,7 @@ from twisted_cluster._wire.lanes import (
     closeHandle,
 )
 from twisted_cluster._wire.messaging import Messages, MessagingChannel, Questions
+from twisted_cluster._wire.unanswered import QUESTION
 from twisted_cluster.errors import (
     AnswerFailed,
     ChannelClosed,
@@ -916,6 +917,36 @@ class QuestionTests(MessagingCase):
         self.assertEqual(len(answers), 2)
         self.assertFalse(self.near.lost)
         self.assertEqual(self.near._asked, {})
+
+    def test_tooMany(self) -> None:
+        """
+        What has no answer yet has a bound: a question beyond it fails at once.  When
+        one of the others is answered there is room again.
+        """
+        self.patch(unanswered, "UNANSWERED_LIMIT", 2 * QUESTION + 20)
+        answers: list[Deferred[bytes]] = []
+
+        def answer(question: bytes) -> Deferred[bytes]:
+            answers.append(Deferred())
+            return answers[-1]
+
+        self.far.answerQuestions(answer)
+        asked = [self.near.ask(b"x" * 10) for _ in range(3)]
+        self.pump.flush()
+        failure = self.failureResultOf(asked.pop(), AnswerFailed)
+        self.assertIn("too many", failure.getErrorMessage())
+        self.assertEqual(len(answers), 2)
+        answers[0].callback(b"first")
+        answers[1].errback(AnswerFailed("none"))
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(asked[0]), b"first")
+        self.failureResultOf(asked[1], AnswerFailed)
+        large = self.near.ask(b"x" * LARGE)
+        self.pump.flush()
+        self.assertNoResult(large)
+        answers[2].callback(b"large")
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(large), b"large")
 
     def test_lost(self) -> None:
         """
