@@ -84,7 +84,7 @@ class Spawner:
         """
         Start a worker process, and connect the channels.
         """
-        pipes: dict[int, socket.socket] = {}
+        pipes: dict[int, ITCPTransport] = {}
         theirs: dict[int, socket.socket] = {}
         with ExitStack() as unlessStarted, ExitStack() as always:
             ourStream, theirStream = socket.socketpair()
@@ -99,9 +99,11 @@ class Spawner:
             unlessStarted.callback(theirHandoff.close)
             for number, how in enumerate(program.stdio):
                 if how == "pipe" and number not in _PIPES:
-                    pipes[number], theirs[number] = socket.socketpair()
-                    unlessStarted.callback(pipes[number].close)
+                    ours, theirs[number] = socket.socketpair()
                     always.callback(theirs[number].close)
+                    # Before there is a process: this may fail, too.
+                    pipes[number] = self._connect(ours, _Pipe(process, number))
+                    unlessStarted.callback(pipes[number].abortConnection)
             self._spawnProcess(
                 process,
                 program,
@@ -115,10 +117,7 @@ class Spawner:
         HandoffTransport(
             self._reactor, ourHandoff, theirHandoff, channels.handoff
         ).open()
-        return {
-            number: self._connect(pipe, _Pipe(process, number))
-            for number, pipe in pipes.items()
-        }
+        return pipes
 
     def _connect(self, end: socket.socket, protocol: _Pipe) -> ITCPTransport:
         """
@@ -141,8 +140,7 @@ class Spawner:
         pipes: Mapping[int, socket.socket],
     ) -> None:
         """
-        Start the process itself.  Of the primary's descriptors it inherits the
-        channels, and of its standard streams those that the program says.
+        Start the process itself.
         """
         streams = len(program.stdio)
         # More streams than usual have the numbers for themselves.
@@ -150,22 +148,12 @@ class Spawner:
             self._inherited if streams <= min(self._inherited, default=0) else ()
         )
         first = max([streams - 1, *inherited]) + 1
+        numbers = range(first, first + len(channels))
         environment = dict(program.environment)
         environment.update(inheritable(inherited))
         environment[WORKER_VARIABLE] = str(workerID)
-        numbers = range(first, first + len(channels))
         environment[CHANNELS_VARIABLE] = ",".join(map(str, numbers))
         nothing = os.open(os.devnull, os.O_RDWR)
-
-        def end(number: int, how: str | int) -> int | str:
-            if isinstance(how, int):
-                return how
-            if how == "ignore":
-                return nothing
-            if how == "inherit":
-                return number
-            return _PIPES.get(number) or pipes[number].fileno()
-
         try:
             self._reactor.spawnProcess(
                 process,
@@ -176,10 +164,7 @@ class Spawner:
                 uid=program.uid,
                 gid=program.gid,
                 childFDs={
-                    **{
-                        number: end(number, how)
-                        for number, how in enumerate(program.stdio)
-                    },
+                    **_streams(program, pipes, nothing),
                     **{number: number for number in inherited},
                     **{
                         number: channel.fileno()
@@ -189,3 +174,25 @@ class Spawner:
             )
         finally:
             os.close(nothing)
+
+
+def _streams(
+    program: WorkerProgram, pipes: Mapping[int, socket.socket], nothing: int
+) -> dict[int, int | str]:
+    """
+    What a worker's standard streams are, and those beyond them, as C{spawnProcess}
+    takes it.
+
+    @param nothing: A descriptor that reads and writes nothing.
+    """
+    streams: dict[int, int | str] = {}
+    for number, how in enumerate(program.stdio):
+        if isinstance(how, int):
+            streams[number] = how
+        elif how == "ignore":
+            streams[number] = nothing
+        elif how == "inherit":
+            streams[number] = number
+        else:
+            streams[number] = _PIPES.get(number) or pipes[number].fileno()
+    return streams

@@ -4,6 +4,7 @@ Tests of L{twisted_cluster._reactor.spawning}.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -33,6 +34,21 @@ from twisted_cluster.interfaces import ISpawner, WorkerChannels
 from twisted_cluster.settings import WorkerProgram
 
 
+class Adopted:
+    """
+    A connection that was adopted.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def abortConnection(self) -> None:
+        """
+        Close it.
+        """
+        self._connection.close()
+
+
 class SpawningReactor(MemoryReactorClock):
     """
     Keeps what it was asked to start, and what the process would have inherited.
@@ -41,9 +57,13 @@ class SpawningReactor(MemoryReactorClock):
     @ivar started: The process protocol, the positional arguments, the named
         ones.
     @ivar inherited: By the number in the process, duplicates of descriptors.
+    @ivar canAdopt: Whether it has a descriptor for a connection.
+    @ivar adopted: How many it was given.
     """
 
     error: Exception | None = None
+    canAdopt = True
+    adopted = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,6 +80,17 @@ class SpawningReactor(MemoryReactorClock):
         for number, source in kwargs["childFDs"].items():
             if isinstance(source, int):
                 self.inherited[number] = os.dup(source)
+
+    def adoptStreamConnection(
+        self, fileDescriptor: int, addressFamily: int, factory: Any
+    ) -> Any:
+        """
+        Duplicate it, as reactors do.
+        """
+        if not self.canAdopt:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        self.adopted += 1
+        return Adopted(socket.socket(fileno=os.dup(fileDescriptor)))
 
 
 class SpawnerTests(DescriptorsCountedTestCase):
@@ -229,6 +260,28 @@ class SpawnerTests(DescriptorsCountedTestCase):
         """
         self.reactor.error = BlockingIOError("no more processes")
         self.assertFails(BlockingIOError)
+
+    def test_noProcessForPipes(self) -> None:
+        """
+        Nor of pipes that lead both ways.
+        """
+        before = openDescriptors()
+        self.reactor.error = BlockingIOError("no more processes")
+        with self.assertRaises(BlockingIOError):
+            self.spawn(stdio=("ignore", "ignore", "ignore", "pipe"))
+        self.assertEqual(self.reactor.adopted, 1)
+        self.assertEqual(openDescriptors(), before)
+
+    def test_noPipe(self) -> None:
+        """
+        If such a pipe cannot be had no process is started.
+        """
+        before = openDescriptors()
+        self.reactor.canAdopt = False
+        with self.assertRaises(OSError):
+            self.spawn(stdio=("ignore", "ignore", "ignore", "pipe"))
+        self.assertEqual(self.reactor.started, [])
+        self.assertEqual(openDescriptors(), before)
 
     def test_noSecondChannel(self) -> None:
         """
