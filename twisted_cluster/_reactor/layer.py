@@ -78,25 +78,30 @@ class BorrowingReactorMixin:
 
     def removeAll(self) -> list[Any]:
         """
-        Forget the ports, too; what is removed is closed when the reactor stops,
-        and a test runner complains of it.  So leave those insured connections to
-        other workers that nothing has happened to.
+        What is removed is closed when the reactor stops, and a test runner complains
+        of it: the ports too, but not what the reactor needs for itself.
 
         @see: L{twisted.internet.interfaces.IReactorFDSet.removeAll}
         """
         removed: list[Any] = super().removeAll()  # type: ignore[misc]
-        # As readers they are passed over; but one that has something to write
-        # would be closed with the application's, when the reactor stops.
-        internal = self._internalReaders.intersection(removed)
-        for transport in internal:
-            removed.remove(transport)
-            self.addWriter(transport)
+        self._keepInternal(removed)
+        # Not in disconnectAll, where one would look for it: the reactor knew its own
+        # before its class was changed, and calls that.
         for connection in self.serving.connections:
-            connection.leaveUntouched()
+            connection.forgotten()
         ports = list(self.takingPorts)
         for port in ports:
             port.stopReading()
         return removed + ports
+
+    def _keepInternal(self, removed: list[Any]) -> None:
+        """
+        Take out what is the package's own and has something to write: readers of
+        that kind are passed over, but writers would be closed with the application's.
+        """
+        for transport in self._internalReaders.intersection(removed):
+            removed.remove(transport)
+            self.addWriter(transport)
 
     def _startBorrowed(self, port: Any) -> Any:
         """

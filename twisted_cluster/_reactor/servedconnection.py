@@ -69,10 +69,12 @@ class _ServedMixin:
     reactor: Any
     server: Any
     disconnecting: Any
+    _aborting: bool
     _writeDisconnecting: bool
     _shouldShutdown: bool
 
     _insurance: _Insured | None = None
+    _isForgotten = False
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -92,16 +94,20 @@ class _ServedMixin:
         if self._insurance is not None:
             self._insurance.touch()
 
-    def leaveUntouched(self) -> None:
+    def forgotten(self) -> None:
         """
-        This process is going to end, and to close what is open.  If nothing has
-        happened to this connection, another process can serve it.
+        The reactor has forgotten this connection, as it does when it stops.
         """
-        isClosing = self.disconnecting or self._writeDisconnecting
-        if self._insurance is not None and not (self._insurance.isTouched or isClosing):
-            self._insurance = None
-            # That would be the end of it in every process.
-            self._shouldShutdown = False
+        self._isForgotten = True
+
+    @property
+    def _isUntouched(self) -> bool:
+        """
+        Whether it is sure that nothing has happened to it, and nothing is meant to.
+        """
+        isClosing = self.disconnecting or self._writeDisconnecting or self._aborting
+        insurance = self._insurance
+        return insurance is not None and not (insurance.isTouched or isClosing)
 
     def _closeWriteConnection(self) -> None:
         """
@@ -124,10 +130,14 @@ class _ServedMixin:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The client is gone.
+        The client is gone, or the reactor stops.
         """
         try:
-            self.touch()
+            if self._isForgotten and self._isUntouched:
+                # Another process can serve it.  That would be its end in each.
+                self._shouldShutdown = False
+            else:
+                self.touch()
             super().connectionLost(reason)  # type: ignore[misc]
         finally:
             self.reactor.serving.connectionLost(self)

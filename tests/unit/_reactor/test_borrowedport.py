@@ -496,6 +496,18 @@ class InsuredTests(RealReactorTestCase):
                 primarys.close()
                 self.assertEqual(client.recv(99), b"" if ends else b"from another")
 
+    def test_forgotten(self) -> None:
+        """
+        If the reactor does not stop then, as in a test runner, what is closed is told.
+        """
+        for port in self.eachKind():
+            self.primary.touched.clear()
+            _, _, transport = self.serve(port)
+            transport.forgotten()
+            transport.abortConnection()
+            self.turnUntil(lambda: self.primary.touched)
+            self.assertEqual(self.primary.touched, [self.inode])
+
     def test_notWanted(self) -> None:
         """
         And so does a factory that wants to have nothing to do with it, or fails: the
