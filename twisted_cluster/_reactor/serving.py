@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
+from twisted_cluster._reactor.idleness import Idleness
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.interfaces import IServing
 from twisted_cluster.observing import Occasion
@@ -22,7 +23,7 @@ from twisted_cluster.observing import Occasion
 @implementer(IServing)
 class Serving:
     """
-    Kept by the layered reactor, one for each.
+    The ports and connections of a layered reactor, and what it is doing for them.
 
     @ivar inConversation: Whether something that a client sent is being handled.
         A port that is opened meanwhile is for that client: the data connection
@@ -45,7 +46,7 @@ class Serving:
         self.connections: set[Any] = set()
         self._reactor = reactor
         self._served: Occasion[None] | None = None
-        self._idle: Occasion[None] | None = None
+        self._idleness: Idleness | None = None
 
     def closePorts(self) -> Deferred[None]:
         """
@@ -80,30 +81,11 @@ class Serving:
 
     def whenIdle(self) -> Deferred[None]:
         """
-        @return: Fires when the reactor waits for no descriptor of the
-            application's any more.  Timers do not count: nearly every Twisted
-            program has one that never ends.
+        @return: As L{Idleness.when}.
         """
-        if self._idle is None:
-            self._idle = Occasion()
-            self._watch("removeReader")
-            self._watch("removeWriter")
-            self._checkIdle()
-        return self._idle.when()
-
-    def _watch(self, name: str) -> None:
-        """
-        Look whenever this method of the reactor was called.  Not before somebody
-        wants to know: it is called several times for each connection.
-        """
-        remove = getattr(self._reactor, name)
-
-        def removeAndLook(descriptor: object) -> None:
-            remove(descriptor)
-            # What is removed here may be added again in the same turn.
-            self._reactor.callLater(0, self._checkIdle)
-
-        setattr(self._reactor, name, removeAndLook)
+        if self._idleness is None:
+            self._idleness = Idleness(self._reactor)
+        return self._idleness.when()
 
     def owning(self) -> Conversation:
         """
@@ -180,14 +162,6 @@ class Serving:
         """
         if self._served is not None and not self.connections:
             self._served.happened(None)
-
-    def _checkIdle(self) -> None:
-        """
-        Tell if the last descriptor is gone.
-        """
-        waitedFor = {*self._reactor.getReaders(), *self._reactor.getWriters()}
-        if self._idle is not None and not waitedFor - self._reactor._internalReaders:
-            self._idle.happened(None)
 
 
 class Conversation:
