@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 from typing import Any, cast
 
-from attrs import define
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +21,7 @@ from zope.interface import implementer
 from twisted_cluster._primary.borrower import Borrower
 from twisted_cluster._primary.connectionqueue import ConnectionQueue
 from twisted_cluster._primary.guardedpolicy import guarded
+from twisted_cluster._primary.taker import Taker
 from twisted_cluster.errors import ChannelClosed, TakenBack
 from twisted_cluster.interfaces import (
     AcceptedConnection,
@@ -57,33 +57,6 @@ has one again.
 """
 
 
-@implementer(ICandidate)
-@define(eq=False)
-class _Taker:
-    """
-    A worker that borrowed this port.
-
-    @ivar id: The worker's number.
-    @ivar welcoming: Whether its port there accepts at present.
-    @ivar cooling: Whether it refused some a moment ago.
-    @ivar exhausted: Whether it has refused some, and not taken all of a message
-        since.
-    @ivar inRing: Whether the policy knows it.
-    @ivar underway: How many connections are on their way to it.
-    @ivar testing: Whether the one on its way may have been the end of another.
-    """
-
-    id: int
-    worker: Borrower
-    loan: int
-    welcoming: bool = False
-    cooling: bool = False
-    exhausted: bool = False
-    inRing: bool = False
-    underway: int = 0
-    testing: bool = False
-
-
 @implementer(IConnectionReceiver)
 class HandoffPort:
     """
@@ -106,7 +79,7 @@ class HandoffPort:
         self._settings = settings
         self._clock = clock
         self._opened: IOpenPort | None = None
-        self._takers: dict[int, _Taker] = {}
+        self._takers: dict[int, Taker] = {}
         self._queue = ConnectionQueue()
         self._isFull = False
 
@@ -124,7 +97,7 @@ class HandoffPort:
         """
         A worker borrows this port; it gets connections when it welcomes them.
         """
-        self._takers[loan] = _Taker(worker.id, worker, loan)
+        self._takers[loan] = Taker(worker.id, worker, loan)
 
     def returned(self, loan: int) -> None:
         """
@@ -190,13 +163,11 @@ class HandoffPort:
 
     # -- choosing
 
-    def _update(self, taker: _Taker) -> None:
+    def _update(self, taker: Taker) -> None:
         """
         Tell the policy whether this worker takes part.
         """
-        belongs = (
-            taker.welcoming and not taker.cooling and taker.worker.mayTakeConnections
-        )
+        belongs = taker.belongs
         if belongs and not taker.inRing:
             self._policy.workerAdded(taker)
         elif taker.inRing and not belongs:
@@ -205,15 +176,10 @@ class HandoffPort:
 
     def _isFree(self, candidate: ICandidate) -> bool:
         """
-        Whether one more connection may be on its way to this worker.
+        Whether the first of the queue may be on its way to this worker.
         """
-        taker = cast("_Taker", candidate)
-        if taker.testing:
-            return False
-        # What may have been the end of one worker is handed over alone, so that
-        # nothing else comes back if it is the end of another.
-        isSuspect = self._queue.first.losses
-        return taker.underway < (1 if isSuspect else self._settings.window)
+        taker = cast("Taker", candidate)
+        return taker.hasRoom(self._queue.first.losses > 0, self._settings.window)
 
     def _dispatch(self, fresh: int = 0) -> None:
         """
@@ -221,7 +187,7 @@ class HandoffPort:
 
         @param fresh: How many at its end have not waited in it.
         """
-        groups: dict[_Taker, list[AcceptedConnection]] = {}
+        groups: dict[Taker, list[AcceptedConnection]] = {}
         while self._queue:
             if len(self._queue) > fresh and self._dropGivenUp():
                 continue
@@ -230,8 +196,7 @@ class HandoffPort:
             if taker is None:
                 break
             connection = self._queue.takeFirst()
-            taker.underway += 1
-            taker.testing = connection.losses > 0
+            taker.chosen(isSuspect=connection.losses > 0)
             groups.setdefault(taker, []).append(connection)
         for taker, connections in groups.items():
             for start in range(0, len(connections), TOGETHER):
@@ -272,7 +237,7 @@ class HandoffPort:
 
     # -- handing off
 
-    def _handOff(self, taker: _Taker, connections: list[AcceptedConnection]) -> None:
+    def _handOff(self, taker: Taker, connections: list[AcceptedConnection]) -> None:
         """
         Send connections to one worker, and wait for what it says.
         """
@@ -291,16 +256,14 @@ class HandoffPort:
     def _answered(
         self,
         refused: Sequence[int],
-        taker: _Taker,
+        taker: Taker,
         connections: list[AcceptedConnection],
     ) -> None:
         """
         Close our descriptors of what the worker took, and keep what it refused.
         """
-        taker.underway -= len(connections)
-        taker.testing = False
+        taker.settled(len(connections), tookAll=not refused)
         if not refused:
-            taker.exhausted = False
             for connection in connections:
                 taker.worker.insurance.taken(connection)
         else:
@@ -315,14 +278,13 @@ class HandoffPort:
             self._dispatch()
 
     def _unanswered(
-        self, failure: Failure, taker: _Taker, connections: list[AcceptedConnection]
+        self, failure: Failure, taker: Taker, connections: list[AcceptedConnection]
     ) -> None:
         """
         The worker never saw these; or it is gone, and did not say that it took
         them; or it failed.
         """
-        taker.underway -= len(connections)
-        taker.testing = False
+        taker.settled(len(connections))
         if failure.check(TakenBack):
             self._putBack(taker, connections)
         elif failure.check(ChannelClosed):
@@ -354,7 +316,7 @@ class HandoffPort:
         self._keep(connections)
         self._clock.callLater(0, self._dispatch)
 
-    def _putBack(self, taker: _Taker, connections: list[AcceptedConnection]) -> None:
+    def _putBack(self, taker: Taker, connections: list[AcceptedConnection]) -> None:
         """
         A worker does not take these, except those it has touched all the same.
         """
@@ -384,25 +346,19 @@ class HandoffPort:
                 os.close(connection.descriptor)
         self._queue.cameBack(back)
 
-    def _coolDown(self, taker: _Taker) -> None:
+    def _coolDown(self, taker: Taker) -> None:
         """
         Leave a worker alone that had no room.
         """
         if not taker.cooling:
-            if not taker.exhausted:
-                self._log.warn(
-                    "worker {id} takes no more connections: it has no descriptor left "
-                    "for them",
-                    id=taker.id,
-                )
-            taker.cooling = taker.exhausted = True
+            taker.coolDown()
             self._update(taker)
             self._clock.callLater(COOL_DOWN, self._cooledDown, taker)
 
-    def _cooledDown(self, taker: _Taker) -> None:
+    def _cooledDown(self, taker: Taker) -> None:
         """
         Try the worker again.
         """
-        taker.cooling = False
+        taker.cooledDown()
         if taker.loan in self._takers:
             self.look(taker.loan)
