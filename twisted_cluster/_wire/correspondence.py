@@ -5,6 +5,7 @@ An application's messages, with what it sends along: ports, transports, sockets.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, NoReturn
 
 from twisted.internet import defer
@@ -16,8 +17,21 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_cluster._wire.messaging import MessagingChannel
-from twisted_cluster.errors import AnswerTimeout
+from twisted_cluster.errors import AnswerTimeout, ConfigurationError
 from twisted_cluster.interfaces import IHandles, ISending
+
+
+def _requireTime(timeout: object) -> None:
+    """
+    The reactor would say it too, but after the question was sent.
+
+    @raise ConfigurationError: if this is no time to wait.
+    """
+    if not isinstance(timeout, (int, float)) or not 0 <= timeout < inf:
+        raise ConfigurationError(
+            f"a timeout is a number of seconds, or None to wait for ever, not "
+            f"{timeout!r}"
+        )
 
 
 class _TimedOut(AnswerTimeout, defer.TimeoutError):
@@ -130,7 +144,11 @@ class Correspondence:
 
         @return: Fires with the answer; fails with L{AnswerTimeout} if there is
             none in time, and otherwise as L{MessagingChannel.ask} says.
+
+        @raise ConfigurationError: if nobody can wait so long; nothing was asked.
         """
+        if timeout is not None:
+            _requireTime(timeout)
         answered: Deferred[Any] = self._channel.ask(question)
         if timeout is not None:
             answered.addTimeout(timeout, self._clock, self._timedOut)

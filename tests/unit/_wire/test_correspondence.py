@@ -264,6 +264,21 @@ class CorrespondenceTests(DescriptorsCountedTestCase):
             gc.collect()
         self.assertEqual(events, [])
 
+    def test_noTimeout(self) -> None:
+        """
+        What is no time to wait is refused, before anything is asked.
+        """
+        asked: list[object] = []
+        self.far.answer(asked.append)
+        nonsense: list[Any] = [-1, float("nan"), float("inf"), "5"]
+        for timeout in nonsense:
+            problem = self.assertRaises(
+                ConfigurationError, self.near.ask, "what?", timeout=timeout
+            )
+            self.assertIn(f"not {timeout!r}", str(problem))
+        self.pump.flush()
+        self.assertEqual(asked, [])
+
     def test_commands(self) -> None:
         """
         The application's own commands are responded to by the first locator
