@@ -476,7 +476,7 @@ def _signalNumber(signal: str | int) -> Signals:
         if isinstance(signal, int):
             return Signals(signal)
         return Signals["SIG" + signal.removeprefix("SIG")]
-    except (KeyError, ValueError):
+    except (AttributeError, KeyError, ValueError):
         raise ConfigurationError(f"there is no signal {signal!r}") from None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import gc
 import signal as signals
-from typing import cast
+from typing import Any, cast
 from unittest import TestCase
 
 from attrs import evolve
@@ -446,6 +446,17 @@ class OrderTests(RosterCase):
         self.assertRaises(ImpossibleTransition, handle.retire)
         handle.kill()
         handle.signal("HUP")
+        self.assertEqual(process.signals, [])
+
+    def test_noSignal(self) -> None:
+        """
+        What names no signal is refused.
+        """
+        handle, process = self.fork()
+        nonsense: list[Any] = ["NONE", 0, None, 1.5, ["TERM"]]
+        for signal in nonsense:
+            problem = self.assertRaises(ConfigurationError, handle.signal, signal)
+            self.assertEqual(str(problem), f"there is no signal {signal!r}")
         self.assertEqual(process.signals, [])
 
     def test_kill(self) -> None:
