@@ -8,6 +8,7 @@ worker that a primary started, or any other process, which can be a primary.
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +43,11 @@ class ClusterModule(ModuleType):
     The module's class.
 
     @ivar _cluster: This process's own cluster, once it was asked for.
+    @ivar _policy: What was chosen for it before, if anything was.
     """
 
     _cluster: Cluster | None = None
+    _policy: SchedulingPolicy | None = None
 
     @property
     def isWorker(self) -> bool:
@@ -97,14 +100,21 @@ class ClusterModule(ModuleType):
         Who accepts connections.  It cannot be changed after the first
         C{setupPrimary} or C{fork}.
         """
-        return self._own().schedulingPolicy
+        if self._cluster is not None:
+            return self._cluster.schedulingPolicy
+        return self._policy or SchedulingPolicy.fromEnvironment(os.environ)
 
     @schedulingPolicy.setter
     def schedulingPolicy(self, policy: SchedulingPolicy) -> None:
         """
         @raise ConfigurationError: if it is too late, or no policy.
         """
-        self._own().schedulingPolicy = policy
+        if self._cluster is not None:
+            self._cluster.schedulingPolicy = policy
+        else:
+            # No cluster yet: programs choose before they know what they are, and
+            # before they install a reactor.
+            self._policy = SchedulingPolicy.named(policy)
 
     def __getattr__(self, name: str) -> Any:
         """
@@ -134,5 +144,5 @@ class ClusterModule(ModuleType):
         if self._cluster is None:
             from twisted_cluster._run.library import Cluster
 
-            self._cluster = Cluster()
+            self._cluster = Cluster(schedulingPolicy=self._policy)
         return self._cluster

@@ -4,6 +4,7 @@ Tests of L{twisted_cluster._run.facade}.
 
 from __future__ import annotations
 
+import os
 from typing import Any, cast
 
 from twisted.internet.task import Clock
@@ -15,7 +16,7 @@ from twisted_cluster._run import library, role
 from twisted_cluster._run.facade import ClusterModule
 from twisted_cluster._run.library import Cluster
 from twisted_cluster.errors import ConfigurationError
-from twisted_cluster.settings import SchedulingPolicy
+from twisted_cluster.settings import POLICY_VARIABLE, SchedulingPolicy
 
 
 class StoppableClock(Clock):
@@ -40,7 +41,9 @@ class ModuleTests(SynchronousTestCase):
         """
         self.clock = StoppableClock()
         self.module: Any = ClusterModule("cluster")
-        self.patch(library, "Cluster", lambda: Cluster(self.clock))
+        self.patch(
+            library, "Cluster", lambda **settings: Cluster(self.clock, **settings)
+        )
 
     def test_package(self) -> None:
         """
@@ -107,6 +110,30 @@ class ModuleTests(SynchronousTestCase):
         with self.assertRaises(ConfigurationError):
             self.module.schedulingPolicy = SchedulingPolicy.RR
         self.assertIs(self.module.schedulingPolicy, SchedulingPolicy.NONE)
+
+    def test_policyFirst(self) -> None:
+        """
+        To ask for the policy, or to choose it, needs no reactor: programs do so
+        before they install one, and before they know which kind of process they
+        are.
+        """
+        self.module.schedulingPolicy = "none"
+        self.assertIs(self.module.schedulingPolicy, SchedulingPolicy.NONE)
+        with self.assertRaises(ConfigurationError):
+            self.module.schedulingPolicy = "nobody"
+        self.assertIsNone(self.module._cluster)
+        self.module.setupPrimary()
+        self.assertIs(self.module._cluster.schedulingPolicy, SchedulingPolicy.NONE)
+        with self.assertRaises(ConfigurationError):
+            self.module.schedulingPolicy = SchedulingPolicy.RR
+
+    def test_policyOfEnvironment(self) -> None:
+        """
+        If nobody chooses, the environment does.
+        """
+        self.patch(os, "environ", {**os.environ, POLICY_VARIABLE: "none"})
+        self.assertIs(self.module.schedulingPolicy, SchedulingPolicy.NONE)
+        self.assertIsNone(self.module._cluster)
 
     def test_classes(self) -> None:
         """
