@@ -33,6 +33,20 @@ class _Entry:
     once: bool
 
 
+def _requireCallable(name: str, observer: object) -> None:
+    """
+    Whoever writes C{on("exit", fork())} should hear of it now: messages that
+    wait are gone when they were told to such an observer.
+
+    @raise ConfigurationError: if this cannot be called.
+    """
+    if not callable(observer):
+        raise ConfigurationError(
+            f"an observer of {name!r} is called when it happens, and {observer!r} "
+            "cannot be"
+        )
+
+
 class Emitter:
     """
     Events by name, as Node has them.
@@ -53,8 +67,9 @@ class Emitter:
 
         @return: The observer, so that a lambda can be taken off again.
 
-        @raise ConfigurationError: if there is no such event.
+        @raise ConfigurationError: if there is no such event, or nothing to call.
         """
+        _requireCallable(name, observer)
         self._byName[name] = (*self._entries(name), _Entry(observer, once=False))
         self._observed(name)
         return observer
@@ -63,8 +78,9 @@ class Emitter:
         """
         Call C{observer} the next time the event happens.
 
-        @raise ConfigurationError: if there is no such event.
+        @raise ConfigurationError: if there is no such event, or nothing to call.
         """
+        _requireCallable(name, observer)
         self._byName[name] = (*self._entries(name), _Entry(observer, once=True))
         self._observed(name)
         return observer

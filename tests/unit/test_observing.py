@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs
@@ -74,6 +75,16 @@ class EmitterTests(SynchronousTestCase):
         self.emitter.once("exit", self.telling("once"))
         self.emitter.emit("exit")
         self.assertEqual(self.told, ["again", "again", ("once",)])
+
+    def test_notCallable(self) -> None:
+        """
+        What cannot be called observes nothing.
+        """
+        nothing: Any = None
+        for observe in (self.emitter.on, self.emitter.once):
+            problem = self.assertRaises(ConfigurationError, observe, "exit", nothing)
+            self.assertIn("'exit'", str(problem))
+        self.assertFalse(self.emitter.isObserved("exit"))
 
     def test_returned(self) -> None:
         """
