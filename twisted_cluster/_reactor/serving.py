@@ -139,8 +139,10 @@ class Serving:
             raise ConfigurationError(
                 f"{port!r} is no open port of the cluster's that has connections"
             )
-        if limit < 0:
-            raise ConfigurationError(f"the limit has to be 0 or more, not {limit}")
+        if type(limit) is not int or limit < 0:
+            raise ConfigurationError(
+                f"the limit has to be a whole number, 0 or more, not {limit!r}"
+            )
         port.limitConnections(limit)
 
     def connectionMade(self, connection: object) -> None:

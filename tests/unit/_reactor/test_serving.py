@@ -260,7 +260,15 @@ class ServingTests(SynchronousTestCase):
         self.serving.ports |= {port, failing}
         self.serving.limitConnections(port, 3)
         self.assertEqual(port.limit, 3)
-        for other, limit in ((OpenPort(), 3), (failing, 3), (port, -1)):
+        noNumber: Any = "4"
+        half: Any = 2.5
+        for other, limit in (
+            (OpenPort(), 3),
+            (failing, 3),
+            (port, -1),
+            (port, noNumber),
+            (port, half),
+        ):
             self.assertRaises(
                 ConfigurationError, self.serving.limitConnections, other, limit
             )
