@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
 
@@ -33,6 +33,8 @@ from twisted_cluster.settings import (
     WorkerProgram,
     environmentVariables,
 )
+
+_Record = TypeVar("_Record", HandoffSettings, SupervisionSettings, PortSettings)
 
 
 class _ThisProcess:
@@ -130,6 +132,21 @@ class _ThisProcess:
         )
 
 
+def _record(kind: type[_Record], name: str, given: _Record | None) -> _Record:
+    """
+    What was given, or the defaults.
+
+    @raise ConfigurationError: if it is no such record.
+    """
+    if given is None:
+        return kind()
+    if not isinstance(given, kind):
+        raise ConfigurationError(
+            f"{name} has to be {kind.__name__}(...), not {given!r}"
+        )
+    return given
+
+
 class Cluster(_Cluster):
     """
     Workers that a program starts itself; there can be several in a process.
@@ -164,15 +181,17 @@ class Cluster(_Cluster):
             from twisted.internet import reactor
         self._reactor: Any = reactor
         self._stopping = False
-        supervision = supervision or SupervisionSettings()
+        handoff = _record(HandoffSettings, "handoff", handoff)
+        supervision = _record(SupervisionSettings, "supervision", supervision)
+        ports = _record(PortSettings, "ports", ports)
         self._killTime = supervision.killTime
         if schedulingPolicy is None:
             schedulingPolicy = SchedulingPolicy.fromEnvironment(os.environ)
         super().__init__(
             _ThisProcess(
                 reactor,
-                handoff or HandoffSettings(),
-                ports or PortSettings(),
+                handoff,
+                ports,
                 supervision.orphanTime,
             ),
             self._reactor,

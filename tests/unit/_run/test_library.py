@@ -263,6 +263,20 @@ class ClusterTests(SynchronousTestCase):
         said = Cluster(self.clock, schedulingPolicy="rr")
         self.assertIs(said.schedulingPolicy, SchedulingPolicy.RR)
 
+    def test_noRecords(self) -> None:
+        """
+        What should be a record of settings, and is none, is refused at once.
+        """
+        nonsense: list[dict[str, Any]] = [
+            {"handoff": {"insured": True}},
+            {"supervision": 5},
+            {"ports": "tcp:80"},
+        ]
+        for given in nonsense:
+            problem = self.assertRaises(ConfigurationError, self.cluster, **given)
+            [name] = given
+            self.assertTrue(str(problem).startswith(f"{name} has to be "))
+
     def test_noPolicy(self) -> None:
         """
         Neither may name one that there is not.
