@@ -9,6 +9,8 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from errno import ENOTDIR
+from stat import S_ISDIR
 from typing import Any
 
 from twisted.internet.interfaces import IProcessProtocol, ITCPTransport
@@ -34,6 +36,16 @@ _PIPES = {0: "w", 1: "r", 2: "r"}
 """
 Which way a pipe to a descriptor of the worker's leads; any other leads both ways.
 """
+
+
+def _requireDirectory(path: str) -> None:
+    """
+    The new process would find out itself, but could only tell its standard error.
+
+    @raise OSError: if there is no such directory.
+    """
+    if not S_ISDIR(os.stat(path).st_mode):
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), path)
 
 
 class _Pipe(Protocol):
@@ -83,7 +95,11 @@ class Spawner:
     ) -> dict[int, ITCPTransport]:
         """
         Start a worker process, and connect the channels.
+
+        @raise OSError: if that is impossible.
         """
+        if program.cwd:
+            _requireDirectory(program.cwd)
         pipes: dict[int, ITCPTransport] = {}
         theirs: dict[int, socket.socket] = {}
         with ExitStack() as unlessStarted, ExitStack() as always:

@@ -190,6 +190,16 @@ class SpawnerTests(DescriptorsCountedTestCase):
         kwargs = self.spawn(cwd="/tmp", uid=1, gid=2)
         self.assertEqual((kwargs["path"], kwargs["uid"], kwargs["gid"]), ("/tmp", 1, 2))
 
+    def test_noDirectory(self) -> None:
+        """
+        Where there is no directory to start in nothing is started, and it is said.
+        """
+        missing = self.mktemp()
+        problem = self.assertRaises(FileNotFoundError, self.spawn, cwd=missing)
+        self.assertEqual(problem.filename, missing)
+        self.assertRaises(NotADirectoryError, self.spawn, cwd=__file__)
+        self.assertEqual(self.reactor.started, [])
+
     def test_readOutput(self) -> None:
         """
         The primary reads what the process writes; and it has nothing to read.
