@@ -4,9 +4,11 @@ Sockets, ports and connections of an application, as they travel with messages.
 L{detach} makes a L{Handle} of what an application gives away, and L{attach}
 makes of a handle that arrived what a user of Twisted can use.
 
-Who owns a descriptor: the sender keeps its own until the message was delivered,
-and closes it then, without C{shutdown(2)}, as that would end the connection in the
-other process too.  The receiver's own belongs to the object that L{attach} returns,
+Who owns a descriptor: what waits to be sent is a duplicate, since whoever gives
+something away may close it meanwhile, and its number is something else's then.  The
+sender keeps its own until the message was delivered, and closes it then, without
+C{shutdown(2)}, as that would end the connection in the other process too.  The
+receiver's own belongs to the object that L{attach} returns,
 until that is used: whoever does not want it calls C{close}.
 
 A listening port and a datagram port are shared: both processes can accept or
@@ -64,7 +66,8 @@ class Departure:
     """
     Something that is on its way to another process.
 
-    @ivar handle: What goes with the message.
+    @ivar handle: What goes with the message; its descriptor is closed when that has
+        arrived, or cannot.
     """
 
     handle: Handle
@@ -73,11 +76,13 @@ class Departure:
         """
         The other process has it.  What is shared stays open here.
         """
+        os.close(self.handle.descriptor)
 
     def failed(self) -> None:
         """
         The other process did not get it; it is used here as before.
         """
+        os.close(self.handle.descriptor)
 
 
 @define(eq=False)
@@ -92,6 +97,7 @@ class _SocketDeparture(Departure):
         """
         Close ours.
         """
+        super().delivered()
         self._socket.close()
 
 
@@ -112,6 +118,7 @@ class _ConnectionDeparture(Departure):
         """
         Close ours, if it did not end meanwhile.
         """
+        super().delivered()
         if self._keepOpen or not self._transport.connected:
             return
         if _hasUnsent(self._transport):
@@ -125,6 +132,7 @@ class _ConnectionDeparture(Departure):
         """
         Read on.
         """
+        super().failed()
         if self._wasReading and self._transport.connected:
             self._transport.startReading()
 
@@ -226,12 +234,12 @@ def _socketOf(port: Any) -> socket.socket:
 
 def _handle(kind: str, channel: socket.socket, unread: bytes = b"") -> Handle:
     """
-    A handle for a socket of this process.
+    A handle for a duplicate of a socket of this process.
     """
     words = {"kind": kind}
     if unread:
         words["unread"] = base64.b64encode(unread).decode("ascii")
-    return Handle(json.dumps(words), channel.fileno())
+    return Handle(json.dumps(words), os.dup(channel.fileno()))
 
 
 # -- the receiver

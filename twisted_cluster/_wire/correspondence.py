@@ -16,6 +16,7 @@ from twisted.protocols.amp import Box, Command, IResponderLocator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_cluster._wire.delivery import Delivery
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster.errors import AnswerTimeout, ConfigurationError
 from twisted_cluster.interfaces import IHandles, ISending
@@ -132,9 +133,13 @@ class Correspondence:
         except Exception:
             sending.failed()
             raise
-        return delivered.addCallbacks(
+        # Whoever waits no longer for the delivery has not prevented it.
+        told = Delivery()
+        told.unheeded = delivered.unheeded
+        delivered.addCallbacks(
             _delivered, _failed, callbackArgs=(sending,), errbackArgs=(sending,)
-        )
+        ).addCallbacks(told.callback, told.errback)
+        return told
 
     def ask(self, question: object, timeout: float | None = None) -> Deferred[Any]:
         """

@@ -142,9 +142,7 @@ class MessagingChannel(Channel):
 
     # -- messages
 
-    def sendMessage(
-        self, message: object, handle: Handle | None = None
-    ) -> Deferred[None]:
+    def sendMessage(self, message: object, handle: Handle | None = None) -> Delivery:
         """
         Send a message.
 

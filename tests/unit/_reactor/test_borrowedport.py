@@ -446,8 +446,9 @@ class InsuredTests(RealReactorTestCase):
         for port in self.eachKind():
             self.primary.touched.clear()
             _, _, transport = self.serve(port)
-            detach(transport, keepOpen=True)
+            departure = detach(transport, keepOpen=True)
             self.assertEqual(self.primary.touched, [self.inode])
+            departure.delivered()
 
     def test_reactorStops(self) -> None:
         """

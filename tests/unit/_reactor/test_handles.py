@@ -242,11 +242,11 @@ class ConnectionTests(HandlesCase):
         """
         _, here = self.connection()
         transport: Any = here.transport
-        departure = detach(transport)
+        first, second = detach(transport), detach(transport)
         transport.abortConnection()
         self.turnUntil(lambda: here.reason)
-        departure.delivered()
-        departure.failed()
+        first.delivered()
+        second.failed()
 
     def test_dead(self) -> None:
         """
@@ -353,7 +353,9 @@ class PortTests(HandlesCase):
         """
         path = str(Path(tempfile.mkdtemp()) / "socket")
         port = self.reactor.listenUNIX(path, self.factory, mode=0o600)
-        received: Any = attach(self.reactor, cross(detach(port)))
+        departure = detach(port)
+        received: Any = attach(self.reactor, cross(departure))
+        departure.delivered()
         there = self.successResultOf(received.listen(self.factory))
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
         self.stop(there)
@@ -387,6 +389,22 @@ class PortTests(HandlesCase):
             self.turnUntil(lambda: datagrams.data)
         self.stop(there)
 
+    def test_closedMeanwhile(self) -> None:
+        """
+        One that is closed here before it was sent, arrives all the same.
+        """
+        port = self.reactor.listenTCP(0, self.factory, interface="127.0.0.1")
+        address = ("127.0.0.1", port.getHost().port)
+        departure = detach(port)
+        self.stop(port)
+        received: Any = attach(self.reactor, cross(departure))
+        departure.delivered()
+        there = self.successResultOf(received.listen(self.factory))
+        with socket.create_connection(address, 10):
+            self.turnUntil(lambda: self.built)
+        self.turnUntil(lambda: self.built[-1].reason)
+        self.stop(there)
+
     def test_closed(self) -> None:
         """
         A port that is closed cannot be sent.
@@ -400,7 +418,9 @@ class PortTests(HandlesCase):
         What is not wanted can be closed.
         """
         port = self.reactor.listenTCP(0, self.factory, interface="127.0.0.1")
-        received: Any = attach(self.reactor, cross(detach(port)))
+        departure = detach(port)
+        received: Any = attach(self.reactor, cross(departure))
+        departure.delivered()
         received.close()
         self.stop(port)
 
@@ -425,6 +445,23 @@ class SocketTests(HandlesCase):
         other.sendall(b"x")
         self.assertEqual(received.recv(10), b"x")
         self.assertEqual(received.family, socket.AF_UNIX)
+
+    def test_closedMeanwhile(self) -> None:
+        """
+        One that is closed before it was sent is not taken for what has its number
+        by then.
+        """
+        ours, other = self.socketPair()
+        departure = detach(ours)
+        ours.close()
+        unrelated, _ = self.socketPair()
+        received: Any = attach(self.reactor, cross(departure))
+        self.addCleanup(received.close)
+        departure.delivered()
+        other.sendall(b"x")
+        received.settimeout(10)
+        self.assertEqual(received.recv(10), b"x")
+        self.assertFalse(os.path.sameopenfile(received.fileno(), unrelated.fileno()))
 
     def test_keptOpen(self) -> None:
         """
@@ -469,7 +506,9 @@ class SocketTests(HandlesCase):
         What was received can be sent on, if it was not used.
         """
         ours, other = self.socketPair()
-        first = cross(detach(ours))
+        sent = detach(ours, keepOpen=True)
+        first = cross(sent)
+        sent.delivered()
         words = first.description.replace('"socket"', '"connection"')
         unread = words[:-1] + ', "unread": "aGk="}'
         received = attach(self.reactor, Handle(unread, first.descriptor))

@@ -196,6 +196,20 @@ class CorrespondenceTests(DescriptorsCountedTestCase):
             [parcel.outcomes for parcel in self.files.parcels], [["failed"]] * 2
         )
 
+    def test_noLongerWaitedFor(self) -> None:
+        """
+        Whoever waits no longer for the delivery has not prevented it: what goes
+        along is not used here again.
+        """
+        sent = self.near.send("file", self.aDescriptor())
+        sent.cancel()
+        self.failureResultOf(sent, defer.CancelledError)
+        self.assertEqual(self.files.parcels[0].outcomes, [])
+        self.receive()
+        self.pump.flush()
+        self.assertEqual([message for message, _ in self.received], ["file"])
+        self.assertEqual(self.files.parcels[0].outcomes, ["delivered"])
+
     def test_noMessage(self) -> None:
         """
         A message that cannot be put into bytes is a mistake at once; what would
