@@ -27,10 +27,10 @@ class SendHandleTwiceTests(ProgramTests):
 
     def test_twice(self) -> None:
         """
-        Both messages arrive, and the connection closes once.
+        Both messages arrive, the first with the connection, which closes once.
         """
         seen = self.perform()
-        self.assertEqual(seen["message"], ["reply", "reply"])
+        self.assertEqual(seen["message"], [["reply", True], ["reply", False]])
         self.assertEqual(seen["exit"], [[0, None]])
 
 
@@ -41,7 +41,7 @@ async def primary() -> None:
     worker = cluster.fork()
 
     def received(message: object, handle: Any) -> None:
-        saw("message", message)
+        saw("message", [message, handle is not None])
         if handle is not None:
             handle.close()
 

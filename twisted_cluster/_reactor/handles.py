@@ -8,8 +8,8 @@ Who owns a descriptor: what waits to be sent is a duplicate, since whoever gives
 something away may close it meanwhile, and its number is something else's then.  The
 sender keeps its own until the message was delivered, and closes it then, without
 C{shutdown(2)}, as that would end the connection in the other process too.  The
-receiver's own belongs to the object that L{attach} returns,
-until that is used: whoever does not want it calls C{close}.
+receiver's own belongs to the object that L{attach} returns, until that is used:
+whoever does not want it calls C{close}.
 
 A listening port and a datagram port are shared: both processes can accept or
 receive, and each closes its own.  A connection and a plain socket are given away.
@@ -22,6 +22,7 @@ import json
 import os
 import socket
 from typing import Any, ClassVar, cast
+from weakref import WeakSet
 
 from attrs import define, field
 from twisted.internet import tcp, udp, unix
@@ -60,6 +61,12 @@ _SOCKET, _PORT, _CONNECTION, _DATAGRAM_PORT = (
 # -- the sender
 
 
+_leaving: WeakSet[Any] = WeakSet()
+"""
+What is on its way to a process that is to have it alone.
+"""
+
+
 @implementer(ISending)
 @define(eq=False)
 class Departure:
@@ -68,21 +75,35 @@ class Departure:
 
     @ivar handle: What goes with the message; its descriptor is closed when that has
         arrived, or cannot.
+    @ivar _given: What the other process is to have alone; C{None} if it is shared.
     """
 
     handle: Handle
+    _given: Any = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self._given is not None:
+            _leaving.add(self._given)
 
     def delivered(self) -> None:
         """
         The other process has it.  What is shared stays open here.
         """
-        os.close(self.handle.descriptor)
+        self._over()
 
     def failed(self) -> None:
         """
         The other process did not get it; it is used here as before.
         """
+        self._over()
+
+    def _over(self) -> None:
+        """
+        It is not on its way any more.
+        """
         os.close(self.handle.descriptor)
+        if self._given is not None:
+            _leaving.discard(self._given)
 
 
 @define(eq=False)
@@ -91,14 +112,31 @@ class _SocketDeparture(Departure):
     A plain socket that is given away.
     """
 
-    _socket: socket.socket
-
     def delivered(self) -> None:
         """
         Close ours.
         """
         super().delivered()
-        self._socket.close()
+        self._given.close()
+
+
+@implementer(ISending)
+class _Nothing:
+    """
+    What goes along when that is on its way already.
+    """
+
+    handle = None
+
+    def delivered(self) -> None:
+        """
+        The message was.
+        """
+
+    def failed(self) -> None:
+        """
+        The message was not.
+        """
 
 
 @define(eq=False)
@@ -106,12 +144,10 @@ class _ConnectionDeparture(Departure):
     """
     A connection, which is not read here from now on.
 
-    @ivar _keepOpen: Whether ours stays open, so that both can write.
     @ivar _wasReading: Whether it was being read.
     """
 
     _transport: tcp.Connection
-    _keepOpen: bool
     _wasReading: bool
 
     def delivered(self) -> None:
@@ -119,7 +155,8 @@ class _ConnectionDeparture(Departure):
         Close ours, if it did not end meanwhile.
         """
         super().delivered()
-        if self._keepOpen or not self._transport.connected:
+        if self._given is None or not self._transport.connected:
+            # It stays open, so that both can write; or has ended meanwhile.
             return
         if _hasUnsent(self._transport):
             Logger().warn("bytes written to a connection after it was sent are lost")
@@ -158,7 +195,7 @@ def detach(thing: object, *, keepOpen: bool = False, unread: bytes = b"") -> Dep
         if thing.fileno() < 0:
             raise ConfigurationError("a closed socket cannot be sent")
         handle = _handle(_SOCKET, thing)
-        return Departure(handle) if keepOpen else _SocketDeparture(handle, thing)
+        return Departure(handle) if keepOpen else _SocketDeparture(handle, given=thing)
     if isinstance(thing, _Received):
         return _detachReceived(thing, keepOpen)
     if isinstance(thing, tcp.Connection):
@@ -182,7 +219,9 @@ def _detachReceived(received: _Received, keepOpen: bool) -> Departure:
     if received.socket.fileno() < 0:
         raise ConfigurationError("what was used here, or closed, cannot be sent on")
     handle = _handle(received.kind, received.socket, received.unread)
-    return Departure(handle) if keepOpen else _SocketDeparture(handle, received.socket)
+    if keepOpen:
+        return Departure(handle)
+    return _SocketDeparture(handle, given=received)
 
 
 def _detachConnection(
@@ -210,7 +249,8 @@ def _detachConnection(
     handle = _handle(_CONNECTION, transport.socket, unread)
     wasReading = transport in cast(Any, transport.reactor).getReaders()
     transport.stopReading()
-    return _ConnectionDeparture(handle, transport, keepOpen, wasReading)
+    given = None if keepOpen else transport
+    return _ConnectionDeparture(handle, transport, wasReading, given=given)
 
 
 def _hasUnsent(transport: tcp.Connection) -> bool:
@@ -410,6 +450,9 @@ class _SharedUNIXPort(unix.Port):
         tcp.Port.connectionLost(self, reason)
 
 
+_GIVEN = (socket.socket, tcp.Connection, _Received)
+
+
 def attach(
     reactor: object, handle: Handle
 ) -> socket.socket | ReceivedPort | ReceivedDatagramPort | ReceivedConnection:
@@ -449,16 +492,26 @@ class Handles:
     L{detach} and L{attach}, for one reactor.
     """
 
+    _log = Logger()
+
     def __init__(self, reactor: object) -> None:
         """
         @param reactor: What arrives is served on it.
         """
         self._reactor = reactor
 
-    def detach(self, thing: object, keepOpen: bool, unread: bytes) -> Departure:
+    def detach(self, thing: object, keepOpen: bool, unread: bytes) -> ISending:
         """
-        Prepare something to be sent.
+        Prepare something to be sent.  What is being given away already is not given
+        to a second process: that message arrives, without it.
         """
+        if isinstance(thing, _GIVEN) and thing in _leaving:
+            self._log.warn(
+                "{thing!r} is on its way to another process already, and goes with no "
+                "second message",
+                thing=thing,
+            )
+            return _Nothing()
         return detach(thing, keepOpen=keepOpen, unread=unread)
 
     def attach(self, handle: Handle) -> object:

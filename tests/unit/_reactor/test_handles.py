@@ -14,6 +14,7 @@ from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.protocol import ClientFactory, DatagramProtocol, Factory, Protocol
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
@@ -21,6 +22,7 @@ from tests.unit.realreactor import RealReactorTestCase
 from twisted_cluster._reactor.handles import (
     UNREAD_LIMIT,
     Departure,
+    Handles,
     ReceivedConnection,
     ReceivedDatagramPort,
     ReceivedPort,
@@ -29,6 +31,7 @@ from twisted_cluster._reactor.handles import (
 )
 from twisted_cluster._wire.lanes import Handle
 from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.interfaces import ISending
 
 
 class Peer(Protocol):
@@ -522,3 +525,60 @@ class SocketTests(HandlesCase):
         other.sendall(b"x")
         self.assertEqual(onward.socket.recv(10), b"x")
         self.assertRaises(ConfigurationError, detach, received)
+
+
+class TwiceTests(HandlesCase):
+    """
+    What is sent again while it is on its way.
+    """
+
+    def setUp(self) -> None:
+        """
+        Send for one reactor.
+        """
+        super().setUp()
+        self.handles = Handles(self.reactor)
+
+    def given(self) -> list[Any]:
+        """
+        One of each kind that can be given away.
+        """
+        _, peer = self.connection()
+        ours, _ = self.socketPair()
+        received = ReceivedConnection(self.reactor, self.socketPair()[0])
+        return [peer.transport, ours, received]
+
+    def test_twice(self) -> None:
+        """
+        What is given away goes with one message only.  It can be sent again if that
+        did not arrive.
+        """
+        for thing in self.given():
+            first = self.handles.detach(thing, False, b"")
+            for keepOpen in (False, True):
+                with capturedLogs() as events:
+                    second = self.handles.detach(thing, keepOpen, b"")
+                self.assertIs(events[0]["thing"], thing)
+                self.assertTrue(verifyObject(ISending, second))
+                self.assertIsNone(second.handle)
+                second.delivered()
+                second.failed()
+            first.failed()
+            again = self.handles.detach(thing, False, b"")
+            self.assertIsNotNone(again.handle)
+            again.delivered()
+            self.assertRaises(
+                ConfigurationError, self.handles.detach, thing, False, b""
+            )
+
+    def test_shared(self) -> None:
+        """
+        What stays open here can be sent to any number.
+        """
+        port = self.reactor.listenTCP(0, self.factory, interface="127.0.0.1")
+        for thing in [*self.given(), port]:
+            sent = [self.handles.detach(thing, True, b"") for _ in range(2)]
+            for departure in sent:
+                self.assertIsNotNone(departure.handle)
+                departure.delivered()
+        self.stop(port)
