@@ -311,6 +311,8 @@ class IServing(Interface):
     What a worker serves, as it is asked when it is to leave.
     """
 
+    isListening: bool = Attribute("Whether a borrowed port is open.")
+
     def closePorts() -> Deferred[None]:
         """
         Close every borrowed port.

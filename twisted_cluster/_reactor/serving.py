@@ -48,6 +48,13 @@ class Serving:
         self._served: Occasion[None] | None = None
         self._idleness: Idleness | None = None
 
+    @property
+    def isListening(self) -> bool:
+        """
+        Whether a borrowed port is open.
+        """
+        return bool(self.ports)
+
     def closePorts(self) -> Deferred[None]:
         """
         Close every borrowed port.

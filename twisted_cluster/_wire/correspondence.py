@@ -202,8 +202,23 @@ class Correspondence:
         """
         Have questions answered: with what C{answerer} returns, or with what a
         Deferred or a coroutine that it returns comes to.
+
+        @raise ConfigurationError: if it cannot be called.
         """
+        requireAnswerer(answerer)
         self._channel.answerQuestions(answerer)
+
+
+def requireAnswerer(answerer: object) -> None:
+    """
+    The other side would be told, but whoever made the mistake is here.
+
+    @raise ConfigurationError: if this cannot be called.
+    """
+    if not callable(answerer):
+        raise ConfigurationError(
+            f"what answers is called with each question, and {answerer!r} cannot be"
+        )
 
 
 def _delivered(ignored: None, sending: ISending) -> None:

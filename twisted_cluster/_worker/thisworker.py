@@ -14,14 +14,14 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.protocols.amp import Command, IResponderLocator
 
-from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._wire.correspondence import Correspondence, requireAnswerer
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.interfaces import IServing
 from twisted_cluster.observing import Emitter, Occasion
 
-EVENTS = ("message", "disconnect", "error")
+EVENTS = ("online", "listening", "message", "disconnect", "exit", "error")
 
 
 class ThisProcess:
@@ -68,6 +68,8 @@ class ThisWorker(Emitter):
         come before anybody observes this wait.
       - C{disconnect()}: the channel to the primary is closed.
       - C{error(exception)}: something went wrong.
+      - C{online}, C{listening} and C{exit} are those that a worker has in the
+        primary, and are told there only, as in Node.
 
     @ivar id: Its number.
     @ivar process: This process.
@@ -93,11 +95,14 @@ class ThisWorker(Emitter):
     @property
     def state(self) -> str:
         """
-        C{"online"}, C{"disconnecting"} or C{"disconnected"}.
+        C{"online"}, C{"listening"}, C{"disconnecting"} or C{"disconnected"}.
         """
         if self._disconnected.isOver:
             return "disconnected"
-        return "disconnecting" if self._leaving.begun else "online"
+        if self._leaving.begun:
+            return "disconnecting"
+        isListening = self._serving is not None and self._serving.isListening
+        return "listening" if isListening else "online"
 
     @property
     def exitedAfterDisconnect(self) -> bool | None:
@@ -150,6 +155,7 @@ class ThisWorker(Emitter):
         """
         Have the primary's questions answered; see L{Correspondence.answer}.
         """
+        requireAnswerer(answerer)
         self._answerer = answerer
         if self._correspondence is not None:
             self._correspondence.answer(answerer)

@@ -155,6 +155,14 @@ class ServingTests(SynchronousTestCase):
         port.closed.callback(None)
         self.assertIsNone(self.successResultOf(closed))
 
+    def test_listening(self) -> None:
+        """
+        It is known whether a port is open.
+        """
+        self.assertFalse(self.serving.isListening)
+        self.serving.ports.add(OpenPort())
+        self.assertTrue(self.serving.isListening)
+
     def test_served(self) -> None:
         """
         Clients are served when the last connection is closed; asked before or

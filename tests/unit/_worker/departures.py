@@ -58,11 +58,13 @@ class ServingInSteps:
     """
     What a worker serves, for the test to end.
 
+    @ivar isListening: Whether a port is open.
     @ivar waitedFor: By its name, each step that was begun.
     @ivar calls: What else it was asked.
     """
 
     def __init__(self) -> None:
+        self.isListening = False
         self.waitedFor: dict[str, Deferred[None]] = {}
         self.calls: list[tuple[Any, ...]] = []
 

@@ -102,6 +102,26 @@ class ThisWorkerTests(SynchronousTestCase):
         self.assertFalse(self.worker.isDead())
         self.assertIsNone(self.worker.exitedAfterDisconnect)
 
+    def test_listening(self) -> None:
+        """
+        It is known whether it listens; and what is told in the primary only can be
+        observed here, too, as in Node.
+        """
+        for name in ("online", "listening", "exit"):
+            self.worker.on(name, lambda: self.fail("nobody tells that here"))
+        self.install()
+        self.assertEqual(self.worker.state, "online")
+        self.serving.isListening = True
+        self.assertEqual(self.worker.state, "listening")
+
+    def test_noAnswerer(self) -> None:
+        """
+        What answers has to be something that can be called, at any time.
+        """
+        self.assertRaises(ConfigurationError, self.worker.answer, 5)
+        self.install()
+        self.assertRaises(ConfigurationError, self.worker.answer, None)
+
     def test_disconnect(self) -> None:
         """
         It leaves because it wants to; asked twice, it goes once.
