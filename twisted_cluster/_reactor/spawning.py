@@ -4,12 +4,13 @@ Starting worker processes, with the channels that lead to them.
 
 from __future__ import annotations
 
+import errno
 import os
+import pwd
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from errno import ENOTDIR
 from stat import S_ISDIR
 from typing import Any
 
@@ -45,7 +46,22 @@ def _requireDirectory(path: str) -> None:
     @raise OSError: if there is no such directory.
     """
     if not S_ISDIR(os.stat(path).st_mode):
-        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), path)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+
+
+def _requireUser(uid: int) -> None:
+    """
+    Twisted looks up the groups of the user in the new process, which ends with a
+    traceback if there is none.
+
+    @raise OSError: if the machine knows no such user.
+    """
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise OSError(
+            errno.EINVAL, f"the machine knows no user with the number {uid}"
+        ) from None
 
 
 class _Pipe(Protocol):
@@ -100,6 +116,8 @@ class Spawner:
         """
         if program.cwd:
             _requireDirectory(program.cwd)
+        if program.uid is not None:
+            _requireUser(program.uid)
         pipes: dict[int, ITCPTransport] = {}
         theirs: dict[int, socket.socket] = {}
         with ExitStack() as unlessStarted, ExitStack() as always:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import socket
 import sys
 from typing import Any
@@ -198,6 +199,15 @@ class SpawnerTests(DescriptorsCountedTestCase):
         problem = self.assertRaises(FileNotFoundError, self.spawn, cwd=missing)
         self.assertEqual(problem.filename, missing)
         self.assertRaises(NotADirectoryError, self.spawn, cwd=__file__)
+        self.assertEqual(self.reactor.started, [])
+
+    def test_noUser(self) -> None:
+        """
+        Nor for a user that nobody knows.
+        """
+        uid = 1 + max(user.pw_uid for user in pwd.getpwall() if user.pw_uid < 60_000)
+        problem = self.assertRaises(OSError, self.spawn, uid=uid)
+        self.assertIn(str(uid), str(problem))
         self.assertEqual(self.reactor.started, [])
 
     def test_readOutput(self) -> None:
