@@ -94,7 +94,7 @@ class Roster:
         )
         self.workers[worker.id] = worker
         try:
-            worker.pipes = self._spawner.spawn(
+            worker.pipes.others = self._spawner.spawn(
                 worker, program, worker.id, worker.channels
             )
         except OSError as e:

@@ -18,6 +18,7 @@ from twisted.protocols.amp import Command, IResponderLocator
 
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import OutputStream
+from twisted_cluster._primary.workerpipes import WorkerPipes
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster.errors import WorkerLost
 from twisted_cluster.events import ListeningAddress, WorkerExit
@@ -35,25 +36,25 @@ class WorkerStream:
     """
 
     def __init__(
-        self, handle: WorkerHandle, descriptor: int, output: OutputStream
+        self, pipes: WorkerPipes, descriptor: int, output: OutputStream
     ) -> None:
         self.on = output.on
         self.once = output.once
         self.off = output.off
-        self._handle = handle
+        self._pipes = pipes
         self._descriptor = descriptor
 
     def write(self, data: bytes) -> None:
         """
         Write; nothing happens if the pipe is closed.
         """
-        self._handle.write(self._descriptor, data)
+        self._pipes.write(self._descriptor, data)
 
     def end(self) -> None:
         """
         Let the worker read the end, after what was written.
         """
-        self._handle.closePipe(self._descriptor)
+        self._pipes.close(self._descriptor)
 
 
 class WorkerProcess:
@@ -71,12 +72,14 @@ class WorkerProcess:
         self.exitCode: int | None = None
         self.signalCode: str | None = None
         self.pid: int | None = handle.pid
-        pipes = {
-            descriptor: WorkerStream(handle, descriptor, output)
-            for descriptor, output in handle.output.items()
+        streams = {
+            descriptor: WorkerStream(handle.pipes, descriptor, output)
+            for descriptor, output in handle.pipes.output.items()
             if isinstance(output, OutputStream)
         }
-        self.stdio = tuple(pipes.get(number) for number in range(max([2, *pipes]) + 1))
+        self.stdio = tuple(
+            streams.get(number) for number in range(max([2, *streams]) + 1)
+        )
 
     @property
     def stdin(self) -> WorkerStream | None:

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from signal import Signals
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,6 +22,7 @@ from twisted_cluster._primary.porttable import PortTable
 from twisted_cluster._primary.pulse import Pulse
 from twisted_cluster._primary.workerlink import WorkerLink, WorkerQueries
 from twisted_cluster._primary.workeroutput import Output
+from twisted_cluster._primary.workerpipes import WorkerPipes
 from twisted_cluster._supervision.lifecycle import Happening, Lifecycle
 from twisted_cluster._supervision.reconcile import WorkerFacts
 from twisted_cluster.errors import (
@@ -84,8 +84,7 @@ class WorkerHandle(ProcessProtocol):
     @ivar id: Its number; never used again.
     @ivar slot: Which of the cluster's places it fills.
     @ivar serialization: How messages to and from it become bytes.
-    @ivar output: By descriptor, where goes what it writes into a pipe.
-    @ivar pipes: By descriptor, its pipes beyond standard error.
+    @ivar pipes: Its pipes, and where goes what it writes into them.
     @ivar lifecycle: What state it is in.
     @ivar startedAt: When its process was started, in the clock's seconds.
     @ivar runningAt: When its program's reactor began to run; C{None} before.
@@ -135,8 +134,7 @@ class WorkerHandle(ProcessProtocol):
         self._observer = observer
         self._seconds = clock.seconds
         self.startedAt: float = clock.seconds()
-        self.output = output
-        self.pipes: dict[int, ITCPTransport] = {}
+        self.pipes = WorkerPipes(output)
         self._isStarted = False
         self._endedEarly: WorkerExit | None = None
 
@@ -260,26 +258,6 @@ class WorkerHandle(ProcessProtocol):
             except ProcessExitedAlready:
                 return
 
-    def write(self, descriptor: int, data: bytes) -> None:
-        """
-        Write to one of its pipes; nothing happens if that is closed.
-        """
-        if descriptor in self.pipes:
-            self.pipes[descriptor].write(data)
-        elif self.transport is not None:
-            # Twisted knows no more of a pipe that is closed.
-            with suppress(KeyError):
-                self.transport.writeToChild(descriptor, data)
-
-    def closePipe(self, descriptor: int) -> None:
-        """
-        Let it read the end of one of its pipes, after what was written.
-        """
-        if descriptor in self.pipes:
-            self.pipes[descriptor].loseWriteConnection()
-        elif self.transport is not None:
-            self.transport.closeChildFD(descriptor)
-
     # -- what it says
 
     def announced(self) -> None:
@@ -377,19 +355,23 @@ class WorkerHandle(ProcessProtocol):
 
     # -- what its process does
 
+    def connectionMade(self) -> None:
+        """
+        It is started.
+        """
+        self.pipes.process = self.transport
+
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """
         It wrote into a pipe.
         """
-        self.output[childFD].received(data)
+        self.pipes.received(childFD, data)
 
     def childConnectionLost(self, childFD: int) -> None:
         """
         It, and everything it started, closed a pipe.
         """
-        self.pipes.pop(childFD, None)
-        if childFD in self.output:
-            self.output[childFD].ended()
+        self.pipes.lost(childFD)
 
     def processExited(self, reason: Failure) -> None:
         """

@@ -8,14 +8,12 @@ from __future__ import annotations
 import errno
 import gc
 import signal as signals
-from typing import Any, cast
+from typing import Any
 from unittest import TestCase
 
 from attrs import evolve
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.protocols.amp import RemoteAmpError
 from twisted.python.failure import Failure
@@ -1042,7 +1040,7 @@ class OutputTests(RosterCase):
         )
         handle, process = self.fork()
         read: list[object] = []
-        for stream in handle.output.values():
+        for stream in handle.pipes.output.values():
             assert isinstance(stream, OutputStream)
             stream.on("data", read.append)
             stream.on("end", lambda: read.append("end"))
@@ -1054,22 +1052,6 @@ class OutputTests(RosterCase):
         self.assertEqual(events, [])
 
 
-class HalfClosing(StringTransport):
-    """
-    A connection in memory.
-
-    @ivar isHalfClosed: Whether nothing more is written.
-    """
-
-    isHalfClosed = False
-
-    def loseWriteConnection(self) -> None:
-        """
-        Write nothing more.
-        """
-        self.isHalfClosed = True
-
-
 class PipeTests(RosterCase):
     """
     Pipes to a worker.
@@ -1077,34 +1059,10 @@ class PipeTests(RosterCase):
 
     def test_standardInput(self) -> None:
         """
-        The usual pipes are its process's; one that is closed is nothing to write
-        to, and no mistake.
+        The usual pipes are its process's.
         """
         handle, process = self.fork()
-        written: list[tuple[object, ...]] = []
-
-        def write(*what: object) -> None:
-            if ("end", 0) in written:
-                raise KeyError(0)
-            written.append(what)
-
-        self.patch(process, "writeToChild", write)
-        self.patch(process, "closeChildFD", lambda fd: written.append(("end", fd)))
-        handle.write(0, b"one")
-        handle.closePipe(0)
-        handle.write(0, b"two")
-        self.assertEqual(written, [(0, b"one"), ("end", 0)])
-
-    def test_others(self) -> None:
-        """
-        Those behind them are connections, of which our half is closed.
-        """
-        handle, _ = self.fork()
-        pipe = HalfClosing()
-        handle.pipes = {4: cast("ITCPTransport", pipe)}
-        handle.write(4, b"one")
-        handle.closePipe(4)
-        self.assertEqual((pipe.value(), pipe.isHalfClosed), (b"one", True))
+        self.assertIs(handle.pipes.process, process)
 
     def test_noProcess(self) -> None:
         """
@@ -1112,9 +1070,7 @@ class PipeTests(RosterCase):
         """
         self.spawner.failNext(errno.EAGAIN)
         handle = self.roster.fork(PROGRAM, 0)
-        handle.write(0, b"one")
-        handle.closePipe(0)
-        self.assertIsNone(handle.transport)
+        self.assertIsNone(handle.pipes.process)
         self.clock.advance(0)
 
 

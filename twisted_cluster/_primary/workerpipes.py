@@ -1,0 +1,61 @@
+"""
+The pipes between the primary and a worker's process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from twisted.internet.interfaces import IProcessTransport, ITCPTransport
+
+from twisted_cluster._primary.workeroutput import Output
+
+
+class WorkerPipes:
+    """
+    Writes into a worker's pipes, and passes on what the worker writes into them.
+
+    @ivar output: By descriptor, where goes what the worker writes into a pipe.
+    @ivar process: Has the pipes up to standard error; C{None} until it is started.
+    @ivar others: By descriptor, the pipes beyond standard error.
+    """
+
+    def __init__(self, output: Mapping[int, Output]) -> None:
+        self.output = output
+        self.process: IProcessTransport | None = None
+        self.others: dict[int, ITCPTransport] = {}
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """
+        Write into a pipe; nothing happens if that is closed.
+        """
+        if descriptor in self.others:
+            self.others[descriptor].write(data)
+        elif self.process is not None:
+            # Twisted knows no more of a pipe that is closed.
+            with suppress(KeyError):
+                self.process.writeToChild(descriptor, data)
+
+    def close(self, descriptor: int) -> None:
+        """
+        Let the worker read the end of a pipe, after what was written.
+        """
+        if descriptor in self.others:
+            self.others[descriptor].loseWriteConnection()
+        elif self.process is not None:
+            self.process.closeChildFD(descriptor)
+
+    def received(self, descriptor: int, data: bytes) -> None:
+        """
+        The worker wrote into a pipe.
+        """
+        self.output[descriptor].received(data)
+
+    def lost(self, descriptor: int) -> None:
+        """
+        The worker, and everything it started, closed a pipe.
+        """
+        self.others.pop(descriptor, None)
+        if descriptor in self.output:
+            self.output[descriptor].ended()
