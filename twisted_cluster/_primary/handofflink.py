@@ -61,11 +61,12 @@ class HandoffLink(Channel):
         self._worker = worker
         self.peer = f"worker {worker.id}"
 
-    def takeConnections(
+    def sendConnections(
         self, loan: int, connections: Sequence[AcceptedConnection], insured: bool
     ) -> Deferred[Sequence[int]]:
         """
-        Send connections.
+        Send the worker connections; the caller keeps their descriptors until the
+        answer.
 
         @param insured: Whether the worker shall say when it touches them.
 

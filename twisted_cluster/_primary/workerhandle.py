@@ -186,7 +186,7 @@ class WorkerHandle(ProcessProtocol):
         """
         Send it connections.
         """
-        return self.handoffs.takeConnections(loan, connections, insured)
+        return self.handoffs.sendConnections(loan, connections, insured)
 
     def retire(self) -> None:
         """

@@ -291,7 +291,7 @@ def connectedChannels(
     Nothing moves until the pump does::
 
         pump = connectedChannels(primarysLink, workersLink)
-        asked = primarysLink.takeConnections(loan, connections)
+        asked = primarysLink.sendConnections(loan, connections, insured=False)
         pump.flush()
     """
     pump = ChannelPump(MemoryTransport(first), MemoryTransport(second))

@@ -138,7 +138,7 @@ class LinkCase(RealReactorTestCase):
         """
         for _ in range(count):
             number, self._sent = self._sent, self._sent + 1
-            self.link.takeConnections(9, [self.client()], insured=False).addCallbacks(
+            self.link.sendConnections(9, [self.client()], insured=False).addCallbacks(
                 lambda refused, n=number: self.outcomes.append((n, list(refused))),
                 lambda failure, n=number: self.outcomes.append((n, failure.type)),
             )
@@ -149,15 +149,15 @@ class HandoffLinkTests(LinkCase):
     Tests of L{HandoffLink}.
     """
 
-    def test_takeConnections(self) -> None:
+    def test_sendConnections(self) -> None:
         """
         Connections are sent with what is to be known of them, which is said of
         few; the answer says which are refused.
         """
         several = [self.client(), self.client()]
         single = self.client()
-        answered = self.link.takeConnections(5, several, insured=False)
-        alone = self.link.takeConnections(6, [single], insured=True)
+        answered = self.link.sendConnections(5, several, insured=False)
+        alone = self.link.sendConnections(6, [single], insured=True)
         self.pump.flush()
         self.assertEqual(
             self.worker.read,
@@ -209,7 +209,7 @@ class HandoffLinkTests(LinkCase):
         """
         connections = [self.client(), self.client()]
         for connection in connections:
-            sent = self.link.takeConnections(5, [connection], insured=False)
+            sent = self.link.sendConnections(5, [connection], insured=False)
             sent.addErrback(lambda failure: failure.trap(TakenBack))
         self.link.takeBack()
         for connection in connections:
