@@ -291,7 +291,7 @@ class Cluster(Emitter):
 
     def workerStarted(self, handle: WorkerHandle) -> None:
         """
-        L{fork} tells it, later.
+        A worker was started; L{fork} tells it, later.
         """
 
     def workerFailed(self, handle: WorkerHandle, error: Exception) -> None:
@@ -314,7 +314,7 @@ class Cluster(Emitter):
 
     def workerRunning(self, handle: WorkerHandle) -> None:
         """
-        Node knows no such thing.
+        A worker's reactor runs: Node has no such event.
         """
 
     def workerListening(self, handle: WorkerHandle, address: ListeningAddress) -> None:

@@ -16,12 +16,12 @@ _byArrival = attrgetter("arrival")
 
 class ConnectionQueue:
     """
-    Those that wait, the oldest first, wherever they have been meanwhile.
+    Connections that wait, the oldest first, wherever they have been meanwhile.
 
     It owns their descriptors until they are taken out.
 
-    @ivar _waiting: Them.
-    @ivar _arrivals: How many have come.
+    @ivar _waiting: The connections.
+    @ivar _arrivals: How many connections were ever accepted.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class ConnectionQueue:
 
     def arrived(self, connections: Sequence[AcceptedConnection]) -> None:
         """
-        These were accepted just now.
+        Connections were accepted just now.
         """
         for connection in connections:
             self._arrivals += 1
@@ -45,7 +45,7 @@ class ConnectionQueue:
 
     def cameBack(self, connections: Sequence[AcceptedConnection]) -> None:
         """
-        These had been taken out: they go before all that arrived later.
+        Connections that had been taken out: they go before all that arrived later.
         """
         back = list(connections)
         # They come back one by one, and not always in the order in which they went.
@@ -58,7 +58,7 @@ class ConnectionQueue:
     @property
     def first(self) -> AcceptedConnection:
         """
-        The one that has waited longest.
+        The connection that has waited longest.
 
         @raise IndexError: if there is none.
         """
@@ -66,7 +66,7 @@ class ConnectionQueue:
 
     def takeFirst(self) -> AcceptedConnection:
         """
-        Take that one out.
+        Take the first connection out; its descriptor is the caller's.
 
         @raise IndexError: if there is none.
         """
@@ -74,7 +74,7 @@ class ConnectionQueue:
 
     def closeFirst(self) -> None:
         """
-        Close that one: nobody is going to serve it.
+        Close the first connection: nobody is going to serve it.
 
         @raise IndexError: if there is none.
         """
@@ -82,7 +82,7 @@ class ConnectionQueue:
 
     def closeAll(self) -> None:
         """
-        Close them all.
+        Close all connections.
         """
         while self._waiting:
             self.closeFirst()

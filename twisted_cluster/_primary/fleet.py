@@ -135,19 +135,19 @@ class Fleet:
 
     def workerStarted(self, worker: WorkerHandle) -> None:
         """
-        Nobody here wants its messages; but it must not wait for somebody to,
-        however long it runs.
+        A worker was started.  Nobody here wants its messages; but it must not wait
+        for somebody to, however long it runs.
         """
         worker.link.receiveMessages(self._dropped)
 
     def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
         """
-        Its exit follows.
+        A worker's process could not be started; its exit follows.
         """
 
     def workerOnline(self, worker: WorkerHandle) -> None:
         """
-        Its program is not known to run yet.
+        A worker's process has come up; its program is not known to run yet.
         """
 
     def workerRunning(self, worker: WorkerHandle) -> None:
@@ -160,18 +160,18 @@ class Fleet:
 
     def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
         """
-        Nothing follows from it.
+        A worker listens; nothing follows from it.
         """
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
         """
-        Its process should end soon.
+        A worker cannot be reached any more; its process should end soon.
         """
         self._look()
 
     def workerExited(self, worker: WorkerHandle, exit: WorkerExit) -> None:
         """
-        Replace it, unless that cannot help.
+        Replace a worker that is gone, unless that cannot help.
         """
         if failedToStart(
             everReady=self._everRunning,
@@ -206,7 +206,7 @@ class Fleet:
 
     def _dropped(self, message: object, handle: Handle | None) -> None:
         """
-        A message that nobody wants.
+        Drop a message: nobody wants it.
         """
         closeHandle(handle)
         if not self._saidDropped:

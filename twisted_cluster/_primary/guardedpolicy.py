@@ -19,7 +19,7 @@ class GuardedPolicy:
     Asks a policy; where that fails, or chooses a worker that it cannot, the workers
     take turns.
 
-    @ivar _workers: Those that were added.
+    @ivar _workers: The workers that were added.
     @ivar _turns: Who is next when the policy does not know.
     @ivar _complained: Whether its last choice was a mistake: of a series of them,
         one for each connection perhaps, the first is logged.
@@ -35,7 +35,7 @@ class GuardedPolicy:
 
     def workerAdded(self, worker: ICandidate) -> None:
         """
-        Tell both.
+        Tell the policy, and who chooses where that fails.
         """
         self._workers.add(worker)
         self._turns.workerAdded(worker)
@@ -43,7 +43,7 @@ class GuardedPolicy:
 
     def workerRemoved(self, worker: ICandidate) -> None:
         """
-        Tell both.
+        Tell the policy, and who chooses where that fails.
         """
         self._workers.discard(worker)
         self._turns.workerRemoved(worker)

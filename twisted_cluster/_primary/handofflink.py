@@ -135,7 +135,7 @@ class HandoffLink(Channel):
     @responds(StopTaking)
     def stopTaking(self, loan: int) -> dict[str, Any]:
         """
-        A port of the worker's wants none for now.
+        A port of the worker's wants no connections for now.
         """
         self._worker.stopTaking(loan)
         return {}
@@ -150,6 +150,6 @@ class HandoffLink(Channel):
 
     def channelLost(self, reason: Failure) -> None:
         """
-        We closed the channel, or had to.
+        We closed the hand-off channel, or had to.
         """
         self._worker.handoffsLost()

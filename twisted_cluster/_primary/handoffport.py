@@ -64,8 +64,8 @@ class HandoffPort:
 
     @ivar _opened: The kernel's side; set right after this object was made.
     @ivar _takers: By loan, the workers that borrowed the port.
-    @ivar _queue: What no worker could take yet.
-    @ivar _isFull: Whether it has as many as it may, and this was logged.
+    @ivar _queue: The connections that no worker could take yet.
+    @ivar _isFull: Whether as many connections wait as may, and this was logged.
     """
 
     _log = Logger()
@@ -117,7 +117,7 @@ class HandoffPort:
 
     def stopTaking(self, loan: int) -> None:
         """
-        A worker wants none for now.
+        A worker wants no connections for now.
         """
         self._takers[loan].welcoming = False
         self.look(loan)
@@ -142,7 +142,7 @@ class HandoffPort:
 
     def connectionsAccepted(self, connections: list[AcceptedConnection]) -> None:
         """
-        Hand these over, behind those that wait already.
+        Hand new connections over, behind those that wait already.
         """
         self._queue.arrived(connections)
         self._dispatch(fresh=len(connections))
@@ -176,7 +176,7 @@ class HandoffPort:
 
     def _isFree(self, candidate: ICandidate) -> bool:
         """
-        Whether the first of the queue may be on its way to this worker.
+        Whether the first connection of the queue may be on its way to this worker.
         """
         taker = cast("Taker", candidate)
         return taker.hasRoom(self._queue.first.losses > 0, self._settings.window)
@@ -205,7 +205,7 @@ class HandoffPort:
 
     def _dropGivenUp(self) -> bool:
         """
-        Close the first of the queue if its client did not wait.
+        Close the first connection of the queue if its client did not wait.
         """
         assert self._opened is not None
         if not self._opened.isGivenUp(self._queue.first):
@@ -281,8 +281,8 @@ class HandoffPort:
         self, failure: Failure, taker: Taker, connections: list[AcceptedConnection]
     ) -> None:
         """
-        The worker never saw these; or it is gone, and did not say that it took
-        them; or it failed.
+        A worker never saw these connections; or it is gone, and did not say that it
+        took them; or it failed.
         """
         taker.settled(len(connections))
         if failure.check(TakenBack):
@@ -311,14 +311,15 @@ class HandoffPort:
 
     def _comeBack(self, connections: list[AcceptedConnection]) -> None:
         """
-        A worker is lost that took these, and did not touch them.
+        A worker is lost that took these connections, and did not touch them.
         """
         self._keep(connections)
         self._clock.callLater(0, self._dispatch)
 
     def _putBack(self, taker: Taker, connections: list[AcceptedConnection]) -> None:
         """
-        A worker does not take these, except those it has touched all the same.
+        A worker does not take these connections, except those that it has touched
+        all the same.
         """
         for connection in connections:
             taker.worker.insurance.uncover(connection)
@@ -328,8 +329,8 @@ class HandoffPort:
 
     def _keep(self, connections: list[AcceptedConnection]) -> None:
         """
-        To their place in the queue, which is before all that came later; or, if
-        nobody listens any more, closed.
+        Put connections in their place in the queue, which is before all that came
+        later; or, if nobody listens any more, close them.
         """
         back = []
         for connection in connections:
@@ -348,7 +349,7 @@ class HandoffPort:
 
     def _coolDown(self, taker: Taker) -> None:
         """
-        Leave a worker alone that had no room.
+        Leave a worker alone that had no room for a connection.
         """
         if not taker.cooling:
             taker.coolDown()

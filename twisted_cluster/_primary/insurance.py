@@ -55,7 +55,7 @@ class Insurance:
         comesBack: ComesBack,
     ) -> None:
         """
-        These are on their way to the worker; their descriptors are still the
+        Connections are on their way to the worker; their descriptors are still the
         caller's.
         """
         for connection in connections:
@@ -63,13 +63,13 @@ class Insurance:
 
     def uncover(self, connection: AcceptedConnection) -> None:
         """
-        The worker does not take it; its descriptor stays the caller's.
+        The worker does not take a connection; its descriptor stays the caller's.
         """
         self._covers.pop(connection.inode, None)
 
     def taken(self, connection: AcceptedConnection) -> None:
         """
-        The worker took it.  This owns its descriptor from now on.
+        The worker took a connection.  The insurance owns its descriptor from now on.
         """
         cover = self._covers.get(connection.inode)
         if cover is None or connection.isTouched:
@@ -80,8 +80,8 @@ class Insurance:
 
     def touched(self, inodes: Sequence[int]) -> None:
         """
-        The worker is about to read or write the first byte of these, or has closed
-        them.  Numbers that mean nothing are passed over.
+        The worker is about to read or write the first byte of connections, or has
+        closed them.  Numbers that mean nothing are passed over.
         """
         for inode in inodes:
             cover = self._covers.get(inode)

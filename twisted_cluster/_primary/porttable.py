@@ -48,7 +48,7 @@ class PrimaryPort(Protocol):
     @property
     def acceptsItself(self) -> bool:
         """
-        Whether the workers accept on it themselves.
+        Whether the workers accept on the port themselves.
         """
 
     @property
@@ -65,12 +65,12 @@ class PrimaryPort(Protocol):
 
     def lend(self, worker: Borrower, loan: int) -> None:
         """
-        A worker borrows it.
+        A worker borrows the port.
         """
 
     def returned(self, loan: int) -> None:
         """
-        A worker has it no longer.
+        A worker has the port no longer.
         """
 
     def startTaking(self, loan: int) -> None:
@@ -80,7 +80,7 @@ class PrimaryPort(Protocol):
 
     def stopTaking(self, loan: int) -> None:
         """
-        A worker wants none for now.
+        A worker wants no connections for now.
         """
 
     def look(self, loan: int) -> None:
@@ -90,7 +90,7 @@ class PrimaryPort(Protocol):
 
     def close(self) -> None:
         """
-        Close it.
+        Close the port.
         """
 
 
@@ -167,8 +167,8 @@ class PortTable:
     """
     The primary's open ports.
 
-    @ivar _entries: In the order in which they were opened.
-    @ivar _byLoan: By the number of a loan, what was lent.
+    @ivar _entries: The ports, in the order in which they were opened.
+    @ivar _byLoan: By the number of a loan, the port that was lent.
     @ivar _isShutDown: Whether no port is to be opened any more.
     """
 

@@ -26,9 +26,9 @@ the second look.
 
 class Pulse:
     """
-    Asks one worker again and again.
+    Asks one worker again and again whether its reactor turns.
 
-    @ivar isBlocked: Whether it has not answered for too long.
+    @ivar isBlocked: Whether the worker has not answered for too long.
     @ivar lag: Seconds that it took for its last answer; C{None} before the first.
     @ivar _asked: When it was asked what it has not answered; C{None} if there is
         no such question.

@@ -10,8 +10,8 @@ from twisted_cluster.interfaces import IOpenPort
 
 class SharedPort:
     """
-    Keeps the port open; each worker has a descriptor of the same socket, and
-    the kernel chooses among those that wait on it.
+    Keeps a port open; each worker has a descriptor of the same socket, and the
+    kernel chooses among those that wait on it.
     """
 
     acceptsItself = True
@@ -23,33 +23,33 @@ class SharedPort:
 
     def opened(self, port: IOpenPort) -> None:
         """
-        The kernel has bound it.
+        The kernel has bound the port.
         """
         self._opened = port
 
     def lend(self, worker: Borrower, loan: int) -> None:
         """
-        The worker has all it needs.
+        A worker borrows the port, and has all it needs.
         """
 
     def returned(self, loan: int) -> None:
         """
-        The worker has closed its descriptor.
+        A worker has closed its descriptor.
         """
 
     def startTaking(self, loan: int) -> None:
         """
-        That is between the worker and the kernel.
+        A worker welcomes connections, which is between it and the kernel.
         """
 
     def stopTaking(self, loan: int) -> None:
         """
-        That is between the worker and the kernel.
+        A worker wants no connections for now, which is between it and the kernel.
         """
 
     def look(self, loan: int) -> None:
         """
-        Nothing here depends on the worker's state.
+        Nothing here depends on a worker's state.
         """
 
     def close(self) -> None:

@@ -43,37 +43,37 @@ class WorkerObserver(Protocol):
 
     def workerStarted(self, worker: WorkerHandle) -> None:
         """
-        Its process was started.
+        A worker's process was started.
         """
 
     def workerFailed(self, worker: WorkerHandle, error: Exception) -> None:
         """
-        Its process could not be started; L{workerExited} follows.
+        A worker's process could not be started; L{workerExited} follows.
         """
 
     def workerOnline(self, worker: WorkerHandle) -> None:
         """
-        Its process has come up; its program is not loaded yet.
+        A worker's process has come up; its program is not loaded yet.
         """
 
     def workerRunning(self, worker: WorkerHandle) -> None:
         """
-        Its program's reactor runs.
+        The reactor of a worker's program runs.
         """
 
     def workerListening(self, worker: WorkerHandle, address: ListeningAddress) -> None:
         """
-        It listens.
+        A worker listens.
         """
 
     def workerDisconnected(self, worker: WorkerHandle) -> None:
         """
-        It cannot be reached any more; its process may still be there.
+        A worker cannot be reached any more; its process may still be there.
         """
 
     def workerExited(self, worker: WorkerHandle, exit: WorkerExit) -> None:
         """
-        Its process has ended.  Always after L{workerDisconnected}.
+        A worker's process has ended.  Always after L{workerDisconnected}.
         """
 
 
@@ -357,7 +357,7 @@ class WorkerHandle(ProcessProtocol):
 
     def connectionMade(self) -> None:
         """
-        It is started.
+        Its process is started.
         """
         self.pipes.process = self.transport
 
@@ -435,7 +435,7 @@ class WorkerHandle(ProcessProtocol):
 
     def _disconnected(self) -> None:
         """
-        Whichever comes first, the end of the channel or of the process; the
+        Its channel is closed, or its process has ended, whichever comes first; the
         second changes nothing.
         """
         if not self.lifecycle.isConnected:

@@ -25,12 +25,12 @@ class Output(Protocol):
 
     def received(self, data: bytes) -> None:
         """
-        It wrote something.
+        The worker wrote something.
         """
 
     def ended(self) -> None:
         """
-        It, and everything that it started, has closed the stream.
+        The worker, and everything that it started, has closed the stream.
         """
 
 
@@ -108,13 +108,13 @@ what it writes into those that are pipes.
 
 def logged(workerID: int, stdio: Sequence[str | int]) -> Mapping[int, Output]:
     """
-    Into the log.
+    Send standard output and standard error into the log.
     """
     return {1: WorkerOutput(workerID), 2: WorkerOutput(workerID)}
 
 
 def emitted(workerID: int, stdio: Sequence[str | int]) -> Mapping[int, Output]:
     """
-    To whoever observes them.
+    Send what is written into each pipe to whoever observes it.
     """
     return {number: OutputStream() for number, how in enumerate(stdio) if how == "pipe"}
