@@ -589,7 +589,9 @@ class DescriptorTests(TableCase):
         second = self.table.lend(self.second, self.THREE)
         self.assertIs(self.portOf(first), self.portOf(second))
         self.assertRefused(errno.EADDRINUSE, self.first, self.THREE)
-        other = self.table.lend(self.first, evolve(self.THREE, descriptor=4))
+        # Any but that of the port itself, which is the lowest that was free.
+        number = first.descriptor + 1
+        other = self.table.lend(self.first, evolve(self.THREE, descriptor=number))
         self.assertIsNot(self.portOf(other), self.portOf(first))
 
     def test_own(self) -> None:
