@@ -18,7 +18,8 @@ from twisted.protocols import amp
 
 from twisted_cluster._wire.arguments import Descriptors, Numbers
 from twisted_cluster._wire.lanes import Delivered
-from twisted_cluster._wire.messaging import Messages, Questions
+from twisted_cluster._wire.messaging import Messages
+from twisted_cluster._wire.questions import Questions
 from twisted_cluster.listening import PortKind
 
 Pairs = Sequence[tuple[bytes, bytes]]

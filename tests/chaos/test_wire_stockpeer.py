@@ -25,7 +25,8 @@ from twisted_cluster._reactor.handofftransport import HandoffTransport
 from twisted_cluster._supervision.lifecycle import State
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.jsoncodec import JSONCodec
-from twisted_cluster._wire.messaging import Messages, Questions
+from twisted_cluster._wire.messaging import Messages
+from twisted_cluster._wire.questions import Questions
 from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.amp import COMMAND
@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from twisted_cluster._wire.boxes import Box
 from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.codec import Codec
 from twisted_cluster._wire.delivery import Delivery, Unheeded
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.lanes import (
@@ -36,48 +37,14 @@ from twisted_cluster._wire.lanes import (
     Outbox,
     closeHandle,
 )
-from twisted_cluster.errors import AnswerFailed, ChannelClosed, MalformedBox
+from twisted_cluster._wire.questions import Answerer, Dialogue, Questions
+from twisted_cluster.errors import ChannelClosed, MalformedBox
 
 
 class Messages(LaneCommand):
     """
     Messages; their marks are 0.
     """
-
-
-class Questions(LaneCommand):
-    """
-    Questions and what became of them.  The low bits of a mark are the number
-    that the asking side gave to the question, the high bits say which it is:
-    a question, its answer, or, in words, why there is none.
-    """
-
-
-_KIND_SHIFT = 28
-_NUMBER_LIMIT = 1 << _KIND_SHIFT
-_QUESTION, _ANSWER, _NO_ANSWER = range(3)
-
-
-class Codec(Protocol):
-    """
-    How messages become bytes.
-    """
-
-    def encode(self, message: object) -> bytes:
-        """
-        @raise TypeError: if messages cannot be of this type, or contain it.
-        @raise ValueError: if they cannot contain this value.
-        """
-
-    def decode(self, content: bytes) -> object:
-        """
-        @raise ValueError: if this is no message.
-        """
-
-    def decodeAll(self, contents: list[bytes]) -> list[object]:
-        """
-        @raise ValueError: if one of them is no message.
-        """
 
 
 def _firstError(failure: Failure) -> Failure:
@@ -95,7 +62,6 @@ _WEIGHT = 256
 Receiver = Callable[[Any, Any], object]
 GroupReceiver = Callable[[list[Any], Any], object]
 Attach = Callable[["Handle"], object]
-Answerer = Callable[[Any], object]
 
 
 class MessagingChannel(Channel):
@@ -109,8 +75,7 @@ class MessagingChannel(Channel):
         to end; C{None} while it is not.
     @ivar _keptSize: How much of a window those would take.
     @ivar _tooMany: How many more were dropped.
-    @ivar _answerer: Who answers questions.
-    @ivar _asked: By its number, each question that was not answered yet.
+    @ivar _dialogue: What is asked and answered in the lane of questions.
     """
 
     _log = Logger()
@@ -124,9 +89,7 @@ class MessagingChannel(Channel):
         self._kept: list[tuple[list[bytes], Handle | None]] | None = None
         self._keptSize = 0
         self._tooMany = 0
-        self._answerer: Answerer | None = None
-        self._asked: dict[int, Deferred[Any]] = {}
-        self._lastNumber = 0
+        self._dialogue = Dialogue(codec, self._sayInDialogue, self._unanswered)
         self._unheeded = Unheeded(self.peer)
         self._messagesIn = Inbox(lambda: self._messagesOut.confirm(refused=True))
         self._messagesOut = Outbox(Messages.commandName, self._write, self._messagesIn)
@@ -134,7 +97,7 @@ class MessagingChannel(Channel):
         self._questionsOut = Outbox(
             Questions.commandName, self._write, self._questionsIn
         )
-        self._questionsIn.open(self._questionsReceived)
+        self._questionsIn.open(self._dialogue.received)
         self._lanes: dict[bytes, tuple[Inbox, Outbox]] = {
             Messages.commandName: (self._messagesIn, self._messagesOut),
             Questions.commandName: (self._questionsIn, self._questionsOut),
@@ -294,27 +257,13 @@ class MessagingChannel(Channel):
         @raise TypeError: as L{sendMessage} does.
         @raise ValueError: as L{sendMessage} does.
         """
-        content = self._codec.encode(question)
+        content = self._encode(question)
+        # Whoever says something and then asks about it expects that order.  It comes
+        # first, as whoever writes may find that the channel is lost.
+        self._messagesOut.flush()
         if not self.connected:
             return fail(ChannelClosed("the channel is closed"))
-        number = self._lastNumber
-        while True:
-            number = (number + 1) % _NUMBER_LIMIT
-            if number not in self._asked:
-                break
-        self._lastNumber = number
-        answered: Deferred[Any] = Deferred(lambda _: self._forget(number))
-        self._asked[number] = answered
-        # Whoever says something and then asks about it expects that order.
-        self._messagesOut.flush()
-        self._questionsOut.send(content, _QUESTION << _KIND_SHIFT | number)
-        return answered
-
-    def _forget(self, number: int) -> None:
-        """
-        Whoever asked has given up.
-        """
-        del self._asked[number]
+        return self._dialogue.ask(content)
 
     def answerQuestions(self, answerer: Answerer) -> None:
         """
@@ -324,7 +273,14 @@ class MessagingChannel(Channel):
         coroutine of it.  What it raises is what the other side's L{AnswerFailed}
         says; it is logged here too, unless it is itself L{AnswerFailed}.
         """
-        self._answerer = answerer
+        self._dialogue.answerer = answerer
+
+    def _sayInDialogue(self, content: bytes, mark: int) -> None:
+        """
+        Send a question or what became of one.
+        """
+        if self.connected:
+            self._questionsOut.send(content, mark)
 
     # -- what comes in
 
@@ -416,75 +372,6 @@ class MessagingChannel(Channel):
                 )
         return messages
 
-    def _questionsReceived(
-        self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> None:
-        """
-        Have questions answered, and hand out answers.
-        """
-        closeHandle(handle)
-        for content, mark in zip(contents, marks or [0] * len(contents), strict=True):
-            kind, number = divmod(mark, _NUMBER_LIMIT)
-            if kind == _QUESTION:
-                self._questionReceived(content, number)
-                continue
-            answered = self._asked.pop(number, None)
-            if answered is None:
-                # Whoever asked has given up.
-                continue
-            if kind != _ANSWER:
-                reason = content.decode("utf-8", "replace")
-                answered.errback(Failure(AnswerFailed(reason)))
-                continue
-            try:
-                answer = self._codec.decode(content)
-            except Exception as e:
-                reason = f"the answer cannot be decoded: {e}"
-                answered.errback(Failure(AnswerFailed(reason)))
-            else:
-                answered.callback(answer)
-
-    def _questionReceived(self, content: bytes, number: int) -> None:
-        """
-        Have a question answered, unless too many are not.
-        """
-        answered: Deferred[Any]
-        if self._unanswered.hasRoom(len(content)):
-            asked = maybeDeferred(self._answerTo, content)
-            answered = self._unanswered.until(asked, len(content))
-        else:
-            answered = fail(AnswerFailed("too many questions wait for their answers"))
-        answered.addCallback(self._sendAnswer, number)
-        answered.addErrback(self._sendReason, number)
-
-    def _answerTo(self, content: bytes) -> object:
-        """
-        What the application answers.
-        """
-        if self._answerer is None:
-            raise AnswerFailed("nobody answers questions in the other process")
-        return self._answerer(self._codec.decode(content))
-
-    def _sendAnswer(self, answer: object, number: int) -> None:
-        """
-        Send an answer.
-        """
-        content = self._codec.encode(answer)
-        if self.connected:
-            self._questionsOut.send(content, _ANSWER << _KIND_SHIFT | number)
-
-    def _sendReason(self, failure: Failure, number: int) -> None:
-        """
-        Send why there is no answer.
-        """
-        reason = failure.getErrorMessage()
-        if not failure.check(AnswerFailed):
-            self._log.failure("the answer to a question failed", failure)
-            reason = f"{type(failure.value).__name__}: {reason}"
-        if self.connected:
-            words = reason.encode("utf-8", "backslashreplace")
-            self._questionsOut.send(words, _NO_ANSWER << _KIND_SHIFT | number)
-
     # -- what goes out
 
     def _write(self, pieces: list[bytes | memoryview], handle: Handle | None) -> None:
@@ -528,9 +415,5 @@ class MessagingChannel(Channel):
         self._messagesIn.lost()
         self._messagesOut.lost()
         self._questionsOut.lost()
-        asked, self._asked = self._asked, {}
-        for answered in asked.values():
-            answered.errback(
-                Failure(ChannelClosed("the channel was lost before the answer"))
-            )
+        self._dialogue.lost()
         super().connectionLost(reason)

@@ -33,8 +33,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from twisted_cluster._wire.cborcodec import AdvancedCodec
+from twisted_cluster._wire.codec import Codec
 from twisted_cluster._wire.jsoncodec import jsonCodec
-from twisted_cluster._wire.messaging import Codec
 from twisted_cluster.errors import ConfigurationError
 
 codecs: Mapping[str, Callable[[], Codec]] = {

@@ -10,7 +10,8 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from twisted_cluster._wire.channel import responds
-from twisted_cluster._wire.messaging import Codec, MessagingChannel
+from twisted_cluster._wire.codec import Codec
+from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.toprimary import LastWords, Leaving, Running
 from twisted_cluster._wire.toworker import Leave, Turn
 from twisted_cluster.errors import ChannelClosed
