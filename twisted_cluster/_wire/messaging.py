@@ -25,10 +25,8 @@ from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.codec import Codec
 from twisted_cluster._wire.delivery import Delivery, Unheeded
 from twisted_cluster._wire.descriptors import closeAll
+from twisted_cluster._wire.keptmessages import KeptMessages
 from twisted_cluster._wire.lanes import (
-    HANDLE,
-    HEADER,
-    WINDOW,
     Deliver,
     Delivered,
     Handle,
@@ -72,9 +70,7 @@ class MessagingChannel(Channel):
     @ivar _receiver: Where messages go.
     @ivar _attach: Makes of a handle what the receiver is given.
     @ivar _kept: Messages that were taken from the other side because it is about
-        to end; C{None} while it is not.
-    @ivar _keptSize: How much of a window those would take.
-    @ivar _tooMany: How many more were dropped.
+        to end.
     @ivar _dialogue: What is asked and answered in the lane of questions.
     """
 
@@ -86,9 +82,7 @@ class MessagingChannel(Channel):
         self._encode = codec.encode
         self._receiver: GroupReceiver | None = None
         self._attach: Attach = lambda handle: handle
-        self._kept: list[tuple[list[bytes], Handle | None]] | None = None
-        self._keptSize = 0
-        self._tooMany = 0
+        self._kept = KeptMessages()
         self._dialogue = Dialogue(codec, self._sayInDialogue, self._unanswered)
         self._unheeded = Unheeded(self.peer)
         self._messagesIn = Inbox(lambda: self._messagesOut.confirm(refused=True))
@@ -164,8 +158,7 @@ class MessagingChannel(Channel):
         """
         self._receiver = receiver
         self._attach = attach
-        kept, self._kept = self._kept or [], None
-        for contents, handle in kept:
+        for contents, handle in self._kept.take():
             self._messagesReceived(contents, [], handle)
         self._openMessages(self._messagesReceived)
 
@@ -176,9 +169,8 @@ class MessagingChannel(Channel):
 
         A window of it waits here; what is more than that is dropped.
         """
-        if self._receiver is None and self._kept is None:
-            self._kept = []
-            self._openMessages(self._keep)
+        if self._receiver is None and self._kept.begin():
+            self._openMessages(self._kept.keep)
 
     def forgetMessages(self) -> int:
         """
@@ -186,26 +178,7 @@ class MessagingChannel(Channel):
 
         @return: How many messages are lost.
         """
-        kept, self._kept = self._kept or [], None
-        for _, handle in kept:
-            closeHandle(handle)
-        return sum(len(contents) for contents, _ in kept) + self._tooMany
-
-    def _keep(
-        self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> None:
-        """
-        Keep messages, if there is room.
-        """
-        size = sum(map(len, contents)) + HEADER * len(contents)
-        if handle is not None:
-            size += HANDLE
-        if self._kept is None or self._keptSize + size > WINDOW:
-            self._tooMany += len(contents)
-            closeHandle(handle)
-            return
-        self._keptSize += size
-        self._kept.append((contents, handle))
+        return self._kept.forget()
 
     def _openMessages(self, deliver: Deliver) -> None:
         """
