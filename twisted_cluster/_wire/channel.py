@@ -14,16 +14,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from attrs import frozen
 from twisted.internet import protocol
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_cluster._wire.applicationresponders import ApplicationResponders
 from twisted_cluster._wire.boxes import Box, BoxReader, serialize
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.unanswered import Unanswered
@@ -72,8 +74,7 @@ class Channel(protocol.Protocol):
     """
     One end.  A subclass, a I{link}, has the responders.
 
-    @ivar applicationLocator: Finds responders of the application's own commands;
-        it is asked about those that the link does not know.
+    @ivar application: Responds to the commands that the link does not know.
     @ivar peer: What the other side is called in the log.
     @ivar _questions: By tag, what was asked and not answered yet, in order.
     @ivar _arrived: Groups of descriptors whose boxes are not complete yet.
@@ -87,7 +88,6 @@ class Channel(protocol.Protocol):
     """
 
     transport: IDescriptorTransport
-    applicationLocator: amp.IResponderLocator | None = None
     peer = "the other side"
 
     _log: ClassVar[Logger] = Logger()
@@ -112,6 +112,7 @@ class Channel(protocol.Protocol):
         self._brokenOff = False
         self._replied = 0
         self._unanswered = Unanswered()
+        self.application = ApplicationResponders(self._unanswered)
 
     # -- what a link does
 
@@ -285,7 +286,8 @@ class Channel(protocol.Protocol):
     ) -> None:
         """
         Put a box together and write it, with the descriptors that are among the
-        objects.
+        objects.  A subclass that has gathered what has to go before any box
+        overrides this, to write it first.
         """
         try:
             box.update(make(objects, self))
@@ -322,17 +324,19 @@ class Channel(protocol.Protocol):
 
     def _commandReceived(self, box: Box) -> None:
         """
-        Let the responder act, and answer if an answer is wanted.
+        Let the responder act, and answer if an answer is wanted.  A subclass that
+        takes commands apart by hand overrides this, and leaves the others to it.
+
+        @raise MalformedBox: if the box's values are none for its command.
         """
         name = box[amp.COMMAND]
         tag = box.get(amp.ASK)
         if name not in self._responders:
-            found = self._locateResponder(name)
-            if found is not None:
-                self._applicationResponds(found, box, tag)
-                return
-            self._log.error("no responder for the command {name!r}", name=name)
-            self._answerError(tag, amp.UNHANDLED_ERROR_CODE, "Unhandled Command")
+            answer = partial(self._answerBox, tag)
+            refuse = partial(self._answerError, tag)
+            if not self.application.respond(box, self.peer, answer, refuse):
+                self._log.error("no responder for the command {name!r}", name=name)
+                refuse(amp.UNHANDLED_ERROR_CODE, "Unhandled Command")
             return
         command, responder = self._responders[name]
         arguments = self._parse(box, command.parseArguments)
@@ -346,46 +350,6 @@ class Channel(protocol.Protocol):
                 self._answer(answer, tag, command)
         except Exception:
             self._responderFailed(Failure(), tag, command)
-
-    def _locateResponder(self, name: bytes) -> Callable[[Box], Any] | None:
-        """
-        What of the application responds to a command.
-        """
-        found: Callable[[Box], Any] | None = None
-        if self.applicationLocator is not None:
-            try:
-                found = self.applicationLocator.locateResponder(name)
-            except Exception:
-                self._log.failure("looking for {name!r} failed", name=name)
-        return found
-
-    def _applicationResponds(
-        self, responder: Callable[[Box], Any], box: Box, tag: bytes | None
-    ) -> None:
-        """
-        Let the application's responder act, which takes boxes and returns them.
-        """
-
-        def failed(failure: Failure) -> None:
-            # What was declared comes as this; anything else is a mistake.
-            error = failure.value
-            if isinstance(error, amp.RemoteAmpError):
-                self._answerError(tag, error.errorCode, error.description)
-                return
-            self._log.failure("an application's responder failed", failure)
-            self._answerError(tag, amp.UNKNOWN_ERROR_CODE, "Unknown Error")
-
-        def answer(answered: Box) -> None:
-            if tag is not None and self.connected:
-                self.transport.write(serialize({amp.ANSWER: tag, **answered}))
-
-        size = sum(map(len, box.values()))
-        if self._unanswered.hasRoom(size):
-            responded = self._unanswered.until(maybeDeferred(responder, box), size)
-            responded.addCallback(answer).addErrback(failed)
-        else:
-            self._log.error("{peer} asks more than is answered", peer=self.peer)
-            self._answerError(tag, amp.UNKNOWN_ERROR_CODE, "Too many questions")
 
     def _parse(
         self, box: Box, parse: Callable[[Box, Channel], dict[str, Any]]
@@ -409,6 +373,13 @@ class Channel(protocol.Protocol):
         """
         if tag is not None and self.connected:
             self._send({amp.ANSWER: tag}, command.makeResponse, answer)
+
+    def _answerBox(self, tag: bytes | None, answer: Box) -> None:
+        """
+        Send what the application's responder returned.
+        """
+        if tag is not None and self.connected:
+            self.transport.write(serialize({amp.ANSWER: tag, **answer}))
 
     def _responderFailed(
         self, failure: Failure, tag: bytes | None, command: type[amp.Command]

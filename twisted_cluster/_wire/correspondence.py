@@ -101,7 +101,7 @@ class Correspondence:
         self._clock = clock
         self.locators = Locators()
         self.say = channel.sendMessage
-        channel.applicationLocator = self.locators
+        channel.application.locator = self.locators
 
     def send(
         self,

@@ -506,7 +506,7 @@ class ConversationTests(ClusterCase):
         A program's own AMP commands go both ways.
         """
         self.worker.addLocator(Doubling())
-        self.other.applicationLocator = Doubling()
+        self.other.application.locator = Doubling()
         asked = [
             self.worker.callRemote(Double, number=4),
             self.other.callRemote(Double, number=5),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -25,186 +24,27 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.unit._wire.channelends import (
+    ChannelCase,
+    Demanding,
+    Greet,
+    Keep,
+    Lend,
+    Link,
+    Note,
+    Rude,
+    Unheard,
+    codeOf,
+)
 from tests.unit.realreactor import DescriptorsCountedTestCase, RealReactorTestCase
 from twisted_cluster._reactor.descriptortransport import DescriptorTransport
-from twisted_cluster._wire import channel, unanswered
-from twisted_cluster._wire.arguments import Descriptors, Numbers
+from twisted_cluster._wire import channel
 from twisted_cluster._wire.boxes import Box, serialize
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.descriptors import closeAll, inodeOf
 from twisted_cluster.errors import ChannelClosed, MalformedBox
 from twisted_cluster.interfaces import IDescriptorProtocol
-from twisted_cluster.testing.channels import ChannelPump, connectedChannels
-
-
-class Rude(Exception):
-    """
-    A declared error.
-    """
-
-
-class Demanding(Exception):
-    """
-    A declared error that cannot be made from its words alone.
-    """
-
-    def __init__(self, first: int, second: int) -> None:
-        super().__init__(first, second)
-
-
-class Greet(amp.Command):
-    """
-    Say hello.
-    """
-
-    arguments = [(b"name", amp.Unicode())]
-    response = [(b"greeting", amp.Unicode())]
-    errors = {Rude: b"RUDE", Demanding: b"DEMANDING"}
-
-
-class Note(amp.Command):
-    """
-    Something to be told, and never answered.
-    """
-
-    arguments = [(b"text", amp.Unicode())]
-    requiresAnswer = False
-
-
-class Keep(amp.Command):
-    """
-    Keep descriptors.  The number comes after them, so that it can be wrong when
-    they are claimed already.
-    """
-
-    arguments = [(b"descriptors", Descriptors()), (b"number", Numbers())]
-    response = [(b"kept", amp.Integer())]
-
-
-class Lend(amp.Command):
-    """
-    Answer with descriptors.
-    """
-
-    arguments = [(b"count", amp.Integer())]
-    response = [(b"descriptors", Descriptors()), (b"number", Numbers())]
-
-
-class Unheard(amp.Command):
-    """
-    Nobody responds to this.
-    """
-
-    arguments = [(b"descriptors", Descriptors(optional=True))]
-
-
-class Link(Channel):
-    """
-    Responds as its attributes say.
-
-    @ivar answer: What L{Greet} does: it is called.
-    @ivar notes: What it was told.
-    @ivar kept: The inodes of the groups that it was given.
-    @ivar lend: What L{Lend} answers with.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answer: Any = lambda name: {"greeting": f"hello {name}"}
-        self.notes: list[str] = []
-        self.kept: list[list[int]] = []
-        self.lend: Any = {}
-        self.reasons: list[Failure] = []
-
-    @responds(Greet)
-    def greet(self, name: str) -> Any:
-        """
-        Say hello.
-        """
-        return self.answer(name)
-
-    @responds(Note)
-    def note(self, text: str) -> dict[str, Any]:
-        """
-        Keep it.
-        """
-        self.notes.append(text)
-        return self.answer(text) or {}
-
-    @responds(Keep)
-    def keep(self, descriptors: list[int], number: Sequence[int]) -> dict[str, Any]:
-        """
-        Remember which they are, and close them.
-        """
-        self.kept.append([inodeOf(descriptor) for descriptor in descriptors])
-        closeAll(descriptors)
-        return {"kept": len(descriptors)}
-
-    @responds(Lend)
-    def lendSome(self, count: int) -> Any:
-        """
-        Answer with them.
-        """
-        return self.lend
-
-    def channelLost(self, reason: Failure) -> None:
-        """
-        Keep it.
-        """
-        self.reasons.append(reason)
-
-
-def codeOf(failure: Failure) -> bytes:
-    """
-    What AMP calls an error that is not one of the declared ones.
-    """
-    assert isinstance(failure.value, amp.RemoteAmpError)
-    code: bytes = failure.value.errorCode
-    return code
-
-
-class ChannelCase(DescriptorsCountedTestCase):
-    """
-    Two links that are connected in memory.
-    """
-
-    def setUp(self) -> None:
-        """
-        Connect them.
-        """
-        super().setUp()
-        self.first, self.second = Link(), Link()
-        self.pump: ChannelPump = connectedChannels(self.first, self.second)
-        self.addCleanup(self.pump.lose)
-
-    def logged(self) -> list[type[BaseException]]:
-        """
-        The failures that were logged as such.
-        """
-        return [failure.type for failure in self.flushLoggedErrors()]
-
-    def assertWorks(self) -> None:
-        """
-        The channel is still good, for descriptors also.
-        """
-        descriptor = self.aDescriptor()
-        for asking, answering in (
-            (self.first, self.second),
-            (self.second, self.first),
-        ):
-            kept = asking.callRemote(Keep, descriptors=[descriptor], number=[1])
-            self.pump.flush()
-            self.assertEqual(self.successResultOf(kept), {"kept": 1})
-            self.assertEqual(answering.kept.pop(), [inodeOf(descriptor)])
-
-    def assertParted(self) -> None:
-        """
-        The channel has closed, on both sides and once.
-        """
-        self.pump.flush()
-        for link in (self.first, self.second):
-            self.assertFalse(link.connected)
-            self.assertEqual(len(link.reasons), 1)
+from twisted_cluster.testing.channels import connectedChannels
 
 
 class CommandTests(ChannelCase):
@@ -299,142 +139,6 @@ class CommandTests(ChannelCase):
         pump.flush()
         self.assertEqual(self.successResultOf(asked), {"greeting": "what"})
         self.assertEqual(grim.notes, ["x"])
-
-
-class Shout(amp.Command):
-    """
-    A command of the application's.
-    """
-
-    arguments = [(b"text", amp.Unicode())]
-    response = [(b"louder", amp.Unicode())]
-    errors = {Rude: b"RUDE"}
-
-
-class Application(amp.CommandLocator):
-    """
-    What the application answers, as any stock AMP responder.
-    """
-
-    @Shout.responder
-    def shout(self, text: str) -> dict[str, Any]:
-        """
-        Shout, unless that would be rude or wrong.
-        """
-        if text == "rude":
-            raise Rude("no")
-        return {
-            "louder": text.upper() * (100_000 if text == "long" else 1 // len(text))
-        }
-
-
-class ApplicationTests(ChannelCase):
-    """
-    Tests for commands of the application's own.
-    """
-
-    def ask(self, text: str) -> Deferred[dict[str, Any]]:
-        """
-        Send one.
-        """
-        asked: Deferred[dict[str, Any]] = self.first.callRemote(Shout, text=text)
-        self.pump.flush()
-        return asked
-
-    def test_answered(self) -> None:
-        """
-        They are answered, with their declared errors too.
-        """
-        self.second.applicationLocator = Application()
-        self.assertEqual(self.successResultOf(self.ask("a")), {"louder": "A"})
-        self.failureResultOf(self.ask("rude"), Rude)
-        self.assertWorks()
-
-    def test_undeclared(self) -> None:
-        """
-        A mistake of theirs, or an answer that is too long, is logged and answered,
-        and the channel goes on.
-        """
-        self.second.applicationLocator = Application()
-        for text in ("", "long"):
-            failure = self.failureResultOf(self.ask(text), amp.RemoteAmpError)
-            self.assertEqual(codeOf(failure), amp.UNKNOWN_ERROR_CODE)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        self.assertWorks()
-
-    def test_unknown(self) -> None:
-        """
-        One that the application does not know either is refused as ever.
-        """
-        self.second.applicationLocator = Application()
-        asked = self.first.callRemote(Unheard)
-        self.pump.flush()
-        failure = self.failureResultOf(asked, amp.RemoteAmpError)
-        self.assertEqual(codeOf(failure), amp.UNHANDLED_ERROR_CODE)
-        self.assertWorks()
-
-    def test_looking(self) -> None:
-        """
-        Looking for a responder may fail, too: it is logged, and there is none.
-        """
-
-        def locateResponder(name: bytes) -> None:
-            raise KeyError(name)
-
-        self.second.applicationLocator = application = Application()
-        self.patch(application, "locateResponder", locateResponder)
-        failure = self.failureResultOf(self.ask("a"), amp.RemoteAmpError)
-        self.assertEqual(codeOf(failure), amp.UNHANDLED_ERROR_CODE)
-        self.assertEqual(self.logged(), [KeyError])
-        self.assertWorks()
-
-    def test_tooMany(self) -> None:
-        """
-        What the application has not responded to yet has a bound: a command beyond
-        it is refused and logged.  When it has, there is room again.
-        """
-        self.patch(unanswered, "UNANSWERED_LIMIT", 2 * unanswered.QUESTION)
-        answer: Deferred[Box] = Deferred()
-        self.second.applicationLocator = Late(answer)
-        asked = self.ask("a")
-        self.failureResultOf(self.ask("b"), amp.RemoteAmpError)
-        with capturedLogs() as events:
-            self.first.callRemote(Shout, text="c").addErrback(lambda _: None)
-            self.pump.flush()
-        self.assertEqual([event["peer"] for event in events], [self.second.peer])
-        answer.callback({b"louder": b"A"})
-        self.pump.flush()
-        self.assertEqual(self.successResultOf(asked), {"louder": "A"})
-        self.second.applicationLocator = Application()
-        self.assertEqual(self.successResultOf(self.ask("d")), {"louder": "D"})
-
-    def test_lost(self) -> None:
-        """
-        An answer that comes when the channel is lost has nowhere to go.
-        """
-        answer: Deferred[Box] = Deferred()
-        self.second.applicationLocator = Late(answer)
-        asked = self.ask("a")
-        self.pump.lose()
-        self.failureResultOf(asked, ChannelClosed)
-        answer.callback({b"louder": b"A"})
-
-
-@implementer(amp.IResponderLocator)
-class Late:
-    """
-    Answers everything with one Deferred.
-    """
-
-    def __init__(self, answer: Deferred[Box]) -> None:
-        self._answer = answer
-
-    def locateResponder(self, name: bytes) -> Any:
-        """
-        Always the same.
-        """
-        return lambda box: self._answer
 
 
 class ErrorTests(ChannelCase):

@@ -236,7 +236,7 @@ class ThisWorkerTests(SynchronousTestCase):
         Commands of the application's own go both ways.
         """
         self.install()
-        self.primary.applicationLocator = Greeting()
+        self.primary.application.locator = Greeting()
         self.worker.addLocator(Greeting())
         answers = [self.worker.callRemote(Greet), self.primary.callRemote(Greet)]
         self.pump.flush()
