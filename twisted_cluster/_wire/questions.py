@@ -152,8 +152,9 @@ class Dialogue:
         """
         The channel is lost: fail what was not answered, in its order.
         """
-        asked, self._asked = self._asked, {}
-        for answered in asked.values():
+        while self._asked:
+            # One by one: whoever hears of one may give up another.
+            answered = self._asked.pop(next(iter(self._asked)))
             answered.errback(
                 Failure(ChannelClosed("the channel was lost before the answer"))
             )

@@ -207,3 +207,15 @@ class QuestionTests(MessagingCase):
         self.pump.lose()
         self.failureResultOf(asked, ChannelClosed)
         answer.callback(b"late")
+
+    def test_givenUpWhenLost(self) -> None:
+        """
+        When one fails because the channel is lost, another can be given up.
+        """
+        self.far.answerQuestions(lambda question: Deferred())
+        one, two = self.near.ask(b"x"), self.near.ask(b"y")
+        one.addErrback(lambda _: two.cancel())
+        self.pump.flush()
+        self.pump.lose()
+        self.failureResultOf(two, CancelledError)
+        self.assertIsNone(self.successResultOf(one))
