@@ -10,24 +10,19 @@ import socket
 from typing import Any
 
 from twisted.internet.defer import gatherResults
-from twisted.internet.protocol import DatagramProtocol
 
 import twisted_cluster as cluster
 from tests.conformance.programs import (
     ProgramTests,
-    happening,
     play,
-    reactor,
-    saw,
-    sawExit,
 )
+from tests.conformance.receiving import EACH, Receiver, sendEnough
 
 ADAPTED = (
     "There are two workers instead of four, and they name the descriptor with "
     "C{cluster.worker.adoptDatagramPort}; as in test-cluster-dgram-1, they read one "
     "datagram in a turn."
 )
-EACH = 10
 
 
 class DgramBindFdTests(ProgramTests):
@@ -55,37 +50,8 @@ async def primary() -> None:
     variables = {"DESCRIPTOR": str(bound.fileno())}
     workers = [cluster.fork(variables) for _ in range(2)]
     await gatherResults([worker.whenListening() for worker in workers])
-    told = [happening(worker, "message") for worker in workers]
-    sender = reactor().listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
-    for _ in range(EACH * len(workers)):
-        sender.write(b"hello", bound.getsockname())
-    for worker, telling in zip(workers, told, strict=True):
-        [message, _] = await telling
-        saw("received", message)
-        worker.disconnect()
-    for worker in workers:
-        await sawExit(worker)
-    await sender.stopListening()
+    await sendEnough(workers, bound.getsockname())
     bound.close()
-
-
-class Receiver(DatagramProtocol):
-    """
-    Stops when it has enough.
-    """
-
-    count = 0
-
-    def datagramReceived(self, datagram: bytes, address: object) -> None:
-        """
-        Count.
-        """
-        assert cluster.worker is not None
-        assert self.transport is not None
-        self.count += 1
-        if self.count == EACH:
-            self.transport.stopListening()
-            cluster.worker.send(self.count)
 
 
 async def worker() -> None:
