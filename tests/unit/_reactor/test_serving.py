@@ -13,65 +13,22 @@ from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.unit._reactor.turning import TurningReactor
 from twisted_cluster._reactor.serving import Conversation, Serving
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.interfaces import IServing
 
 
-class Turning:
+class ListeningReactor(TurningReactor):
     """
-    As much of a reactor as is looked at.
+    A reactor that listens on descriptors.
 
-    @ivar readers: What it reads.
-    @ivar writers: What it writes.
     @ivar calls: What was asked of it.
     """
 
     def __init__(self) -> None:
-        self._internalReaders: set[object] = {"waker"}
-        self.readers: list[object] = ["waker"]
-        self.writers: list[object] = []
-        self.later: list[Any] = []
+        super().__init__()
         self.calls: list[tuple[Any, ...]] = []
-
-    def getReaders(self) -> list[object]:
-        """
-        What it reads.
-        """
-        return self.readers
-
-    def getWriters(self) -> list[object]:
-        """
-        What it writes.
-        """
-        return self.writers
-
-    def removeReader(self, reader: object) -> None:
-        """
-        Read it no more.
-        """
-        self.readers.remove(reader)
-
-    def removeWriter(self, writer: object) -> None:
-        """
-        Write it no more.
-        """
-        self.writers.remove(writer)
-
-    def callLater(self, delay: float, call: Any) -> None:
-        """
-        Keep it for L{turn}.
-        """
-        assert delay == 0
-        self.later.append(call)
-
-    def turn(self) -> None:
-        """
-        Call what was to be called later.
-        """
-        later, self.later = self.later, []
-        for call in later:
-            call()
 
     def listenOnDescriptor(self, *arguments: Any) -> str:
         """
@@ -134,7 +91,7 @@ class ServingTests(SynchronousTestCase):
         """
         Make one.
         """
-        self.reactor = Turning()
+        self.reactor = ListeningReactor()
         self.serving = Serving(self.reactor)
 
     def test_interface(self) -> None:
@@ -188,33 +145,17 @@ class ServingTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """
-        It is idle when the reactor waits for nothing but what is its own, at
-        the end of a turn.
+        While nobody asks whether its reactor is idle, nobody looks; whoever asks
+        later is told as well.
         """
         self.reactor.readers.append("outgoing")
-        idle = self.serving.whenIdle()
-        self.reactor.removeReader("outgoing")
-        self.reactor.writers.append("outgoing")
-        self.reactor.turn()
-        self.assertNoResult(idle)
-        self.reactor.removeWriter("outgoing")
-        self.assertNoResult(idle)
-        self.reactor.turn()
-        self.successResultOf(idle)
-        self.successResultOf(self.serving.whenIdle())
-
-    def test_idleAtOnce(self) -> None:
-        """
-        That may be so already.
-        """
-        self.successResultOf(self.serving.whenIdle())
-
-    def test_nobodyAsks(self) -> None:
-        """
-        While nobody asks whether it is idle, nobody looks.
-        """
         self.reactor.removeReader("waker")
         self.assertEqual(self.reactor.later, [])
+        idle = [self.serving.whenIdle() for _ in range(2)]
+        self.reactor.removeReader("outgoing")
+        self.reactor.turn()
+        for each in [*idle, self.serving.whenIdle()]:
+            self.successResultOf(each)
 
     def test_conversation(self) -> None:
         """
