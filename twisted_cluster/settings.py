@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import Attribute, evolve, field, fields, frozen, validators
 from attrs.converters import optional
@@ -15,9 +15,6 @@ from attrs.validators import ge, gt, instance_of
 
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.permissions import PortPattern
-
-_T = TypeVar("_T")
-
 
 POLICY_VARIABLE = "TWISTED_CLUSTER_SCHED_POLICY"
 """
@@ -147,9 +144,12 @@ def _patterns(value: Iterable[PortPattern | str]) -> tuple[PortPattern, ...]:
     """
     Any sequence of patterns, read already or not.
     """
+    patterns = _listed(value)
+    if not isinstance(patterns, tuple):
+        raise ConfigurationError(f"mayListen has to be a list, not {value!r}")
     return tuple(
         pattern if isinstance(pattern, PortPattern) else PortPattern.parse(pattern)
-        for pattern in _words(value)
+        for pattern in patterns
     )
 
 
@@ -257,13 +257,15 @@ def _knownStreams(
     """
     if value is None:
         return
+    if not isinstance(value, tuple):
+        raise ConfigurationError(f"stdio has to be a list, not {value!r}")
     for stream in value:
         if stream == "ipc":
             raise ConfigurationError(
                 "stdio has 'ipc', as Node wants it: leave it out, the channels to a "
                 "worker come by themselves, behind all of stdio"
             )
-        if isinstance(stream, int):
+        if type(stream) is int:
             known = stream >= 0
         else:
             known = stream in ("pipe", "inherit", "ignore")
@@ -341,36 +343,77 @@ def _value(name: str, value: object) -> str | None:
     )
 
 
+def _listed(value: Any) -> Any:
+    """
+    Any sequence as a tuple; what is none, or a string, is left for a validator to
+    refuse.
+    """
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return tuple(value)
+    return value
+
+
 def _strings(value: Iterable[str]) -> tuple[str, ...]:
     """
-    Any sequence of strings, but no single one.
+    As L{_listed}.
     """
-    words = _words(value)
-    if not all(isinstance(word, str) for word in words):
-        raise ConfigurationError(f"a list of strings is wanted, not {value!r}")
-    return words
+    listed: tuple[str, ...] = _listed(value)
+    return listed
 
 
-def _words(value: Iterable[_T]) -> tuple[_T, ...]:
+def _streams(value: Iterable[str | int]) -> tuple[str | int, ...]:
     """
-    Any sequence, but no string.
+    As L{_listed}.
     """
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"a list is wanted, not {value!r}")
-    return tuple(value)
+    listed: tuple[str | int, ...] = _listed(value)
+    return listed
+
+
+def _listOfStrings(
+    instance: object, attribute: Attribute[tuple[str, ...]], value: object
+) -> None:
+    """
+    Arguments of a command.
+    """
+    if not isinstance(value, tuple) or not all(map(_canBeArgument, value)):
+        shown = list(value) if isinstance(value, tuple) else value
+        raise ConfigurationError(
+            f"{attribute.name} has to be a list of strings, not {shown!r}"
+        )
+
+
+def _canBeArgument(word: object) -> bool:
+    """
+    Whether a process can be given it.
+    """
+    return isinstance(word, str) and "\0" not in word
 
 
 def _path(value: str | os.PathLike[str]) -> str:
     """
-    Anything that names a file or a directory.
+    Anything that names a file or a directory; what does not is left for a validator
+    to refuse.
     """
-    try:
-        path = os.fspath(value)
-    except TypeError:
-        path = None
-    if not isinstance(path, str):
-        raise ConfigurationError(f"a path is wanted, not {value!r}")
-    return path
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _isPath(instance: object, attribute: Attribute[Any], value: str | None) -> None:
+    """
+    A file or a directory.
+    """
+    if not _canBeArgument(value):
+        raise ConfigurationError(f"{attribute.name} has to be a path, not {value!r}")
+
+
+def _isProgram(instance: object, attribute: Attribute[str], value: str) -> None:
+    """
+    A script, or a module behind C{-m}.
+    """
+    _isPath(instance, attribute, value)
+    if value.strip() == "-m":
+        raise ConfigurationError(
+            f"exec has to be a script or '-m package.module', not {value!r}"
+        )
 
 
 @frozen(kw_only=True)
@@ -396,13 +439,21 @@ class PrimarySettings:
         which knows more types.
     """
 
-    exec: str = field(converter=_path)
-    args: tuple[str, ...] = field(default=(), converter=_strings)
-    execArgv: tuple[str, ...] = field(default=(), converter=_strings)
-    cwd: str | None = field(default=None, converter=optional(_path))
+    exec: str = field(converter=_path, validator=_isProgram)
+    args: tuple[str, ...] = field(
+        default=(), converter=_strings, validator=_listOfStrings
+    )
+    execArgv: tuple[str, ...] = field(
+        default=(), converter=_strings, validator=_listOfStrings
+    )
+    cwd: str | None = field(
+        default=None,
+        converter=optional(_path),
+        validator=validators.optional(_isPath),
+    )
     silent: bool = field(default=False, validator=_trueOrFalse)
     stdio: tuple[str | int, ...] | None = field(
-        default=None, converter=optional(_words), validator=_knownStreams
+        default=None, converter=optional(_streams), validator=_knownStreams
     )
     uid: int | None = field(default=None, validator=_identity)
     gid: int | None = field(default=None, validator=_identity)

@@ -273,11 +273,12 @@ class PrimarySettingsTests(TestCase):
         """
         self.assertMistake("leave it out", stdio=["pipe", "pipe", "pipe", "ipc"])
         self.assertMistake("stdio has -1", stdio=["pipe", "pipe", -1])
+        self.assertMistake("stdio has True", stdio=["pipe", "pipe", True])
         self.assertMistake("stdio has None", stdio=[None, "pipe", "pipe"])
         self.assertMistake(r"\['pipe', 'pipe'\] is too short", stdio=("pipe", "pipe"))
         self.assertMistake(r"\[\] is too short", stdio=[])
-        self.assertMistake("a list is wanted, not 'pipe'", stdio="pipe")
-        self.assertMistake("a list is wanted, not 3", stdio=3)
+        self.assertMistake("stdio has to be a list, not 'pipe'", stdio="pipe")
+        self.assertMistake("stdio has to be a list, not 3", stdio=3)
 
     def test_wrongLists(self) -> None:
         """
@@ -287,16 +288,21 @@ class PrimarySettingsTests(TestCase):
             self.assertMistake("not '--port 80'", **{name: "--port 80"})
             self.assertMistake("not b'x'", **{name: b"x"})
             self.assertMistake("not None", **{name: None})
-            self.assertMistake(r"strings is wanted, not \[80\]", **{name: [80]})
+            mistake = rf"{name} has to be a list of strings, not \[80\]"
+            self.assertMistake(mistake, **{name: [80]})
+            self.assertMistake(r"strings, not \['a\\x00b'\]", **{name: ["a\0b"]})
 
     def test_wrongPaths(self) -> None:
         """
         So is what is no path.
         """
         for wrong in (5, b"site.py", ["site.py"]):
-            self.assertMistake("a path is wanted", exec=wrong)
-            self.assertMistake("a path is wanted", cwd=wrong)
-        self.assertMistake("a path is wanted, not None", exec=None)
+            self.assertMistake("exec has to be a path", exec=wrong)
+            self.assertMistake("cwd has to be a path", cwd=wrong)
+        self.assertMistake("exec has to be a path, not None", exec=None)
+        self.assertMistake(r"cwd has to be a path, not 'a\\x00b'", cwd="a\0b")
+        for module in ("-m", "-m "):
+            self.assertMistake(f"'-m package.module', not '{module}'", exec=module)
 
     def test_wrongSerialization(self) -> None:
         """
