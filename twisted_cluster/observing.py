@@ -33,18 +33,17 @@ class _Entry:
     once: bool
 
 
-def _requireCallable(name: str, observer: object) -> None:
+def requireCallable(thing: object, purpose: str) -> None:
     """
     Whoever writes C{on("exit", fork())} should hear of it now: messages that
     wait are gone when they were told to such an observer.
 
+    @param purpose: What is called, and when, for the words of the error.
+
     @raise ConfigurationError: if this cannot be called.
     """
-    if not callable(observer):
-        raise ConfigurationError(
-            f"an observer of {name!r} is called when it happens, and {observer!r} "
-            "cannot be"
-        )
+    if not callable(thing):
+        raise ConfigurationError(f"{purpose}, and {thing!r} cannot be")
 
 
 class Emitter:
@@ -69,10 +68,7 @@ class Emitter:
 
         @raise ConfigurationError: if there is no such event, or nothing to call.
         """
-        _requireCallable(name, observer)
-        self._byName[name] = (*self._entries(name), _Entry(observer, once=False))
-        self._observed(name)
-        return observer
+        return self._add(name, observer, once=False)
 
     def once(self, name: str, observer: _Observer) -> _Observer:
         """
@@ -80,8 +76,14 @@ class Emitter:
 
         @raise ConfigurationError: if there is no such event, or nothing to call.
         """
-        _requireCallable(name, observer)
-        self._byName[name] = (*self._entries(name), _Entry(observer, once=True))
+        return self._add(name, observer, once=True)
+
+    def _add(self, name: str, observer: _Observer, *, once: bool) -> _Observer:
+        """
+        Call C{observer} from now on.
+        """
+        requireCallable(observer, f"an observer of {name!r} is called when it happens")
+        self._byName[name] = (*self._entries(name), _Entry(observer, once))
         self._observed(name)
         return observer
 

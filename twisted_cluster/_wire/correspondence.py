@@ -20,6 +20,7 @@ from twisted_cluster._wire.delivery import Delivery
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster.errors import AnswerTimeout, ConfigurationError
 from twisted_cluster.interfaces import IHandles, ISending
+from twisted_cluster.observing import requireCallable
 
 
 def _requireTime(timeout: object) -> None:
@@ -215,10 +216,7 @@ def requireAnswerer(answerer: object) -> None:
 
     @raise ConfigurationError: if this cannot be called.
     """
-    if not callable(answerer):
-        raise ConfigurationError(
-            f"what answers is called with each question, and {answerer!r} cannot be"
-        )
+    requireCallable(answerer, "what answers is called with each question")
 
 
 def _delivered(ignored: None, sending: ISending) -> None:
