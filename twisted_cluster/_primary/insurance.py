@@ -97,11 +97,7 @@ class Insurance:
         The worker lives, and cannot say any more what it touches: what it has is its
         own, and nobody else may be given it.
         """
-        for cover in self._covers.values():
-            cover.connection.isTouched = True
-            if cover.isTaken:
-                os.close(cover.connection.descriptor)
-        self._covers.clear()
+        self.touched([*self._covers])
 
     def settle(self, wasAsked: bool = False) -> None:
         """
