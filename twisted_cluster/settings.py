@@ -355,17 +355,9 @@ def _listed(value: Any) -> Any:
 
 def _strings(value: Iterable[str]) -> tuple[str, ...]:
     """
-    As L{_listed}.
+    As L{_listed}, for the type checker.
     """
     listed: tuple[str, ...] = _listed(value)
-    return listed
-
-
-def _streams(value: Iterable[str | int]) -> tuple[str | int, ...]:
-    """
-    As L{_listed}.
-    """
-    listed: tuple[str | int, ...] = _listed(value)
     return listed
 
 
@@ -453,7 +445,7 @@ class PrimarySettings:
     )
     silent: bool = field(default=False, validator=_trueOrFalse)
     stdio: tuple[str | int, ...] | None = field(
-        default=None, converter=optional(_streams), validator=_knownStreams
+        default=None, converter=optional(_listed), validator=_knownStreams
     )
     uid: int | None = field(default=None, validator=_identity)
     gid: int | None = field(default=None, validator=_identity)

@@ -96,12 +96,10 @@ class JSONCodec:
     Messages as JSON in UTF-8, by the standard library.
 
     @ivar _toPieces: The encoder that is the faster one for messages like the last.
-    @ivar _expectsLong: Whether that is the one for long strings.
     """
 
     def __init__(self) -> None:
         self._toPieces = self._usual = _encoder(ensureASCII=False)
-        self._expectsLong = False
         self._forLong = _encoder(ensureASCII=False, long=True)
         self._toASCII = _encoder(ensureASCII=True)
         decoder = cast(Any, json.JSONDecoder(parse_constant=_noConstant))
@@ -114,7 +112,7 @@ class JSONCodec:
         """
         try:
             text = "".join(self._toPieces(message, 0))
-            if self._expectsLong or len(text) >= LONG:
+            if self._toPieces is not self._usual or len(text) >= LONG:
                 self._expect(text)
             return text.encode()
         except UnicodeEncodeError:
@@ -130,7 +128,6 @@ class JSONCodec:
         The next message may be like this one: choose what is faster for it.
         """
         hasLong = len(text) >= LONG and text.count('"') * LONG < 8 * len(text)
-        self._expectsLong = hasLong
         self._toPieces = self._forLong if hasLong else self._usual
 
     def decode(self, content: bytes) -> object:

@@ -93,9 +93,12 @@ async def run(reactor: Any, options: Namespace) -> None:
     print(f"seed {options.seed}", flush=True)
     tables = [await soaked(reactor, options)]
     if options.beside:
-        other = Namespace(**{**vars(options), "against": options.beside})
-        other.insured = False
-        other.kinds = nodesOf(options.kinds)
+        nodes = {
+            "against": options.beside,
+            "insured": False,
+            "kinds": nodesOf(options.kinds),
+        }
+        other = Namespace(**{**vars(options), **nodes})
         tables.append(await soaked(reactor, other))
         print(shown(*tables))
     if any(row.isBad for row in tables[0]):
