@@ -10,6 +10,7 @@ The map of the package, from the outside in:
   - L{twisted_cluster.settings}, L{twisted_cluster.events},
     L{twisted_cluster.listening}, L{twisted_cluster.errors}: what can be set,
     what happened, what is listened on, and what can go wrong, as records.
+  - L{twisted_cluster.workerapi}: a worker, as programs know it on both sides.
   - L{twisted_cluster.permissions}: what workers may listen on.
   - L{twisted_cluster.observing}: telling whoever wants to know.
   - L{twisted_cluster.scheduling}: which worker gets a connection.
@@ -32,15 +33,16 @@ from twisted_cluster._run.facade import ClusterModule
 from twisted_cluster.settings import SchedulingPolicy
 
 if TYPE_CHECKING:
-    from twisted_cluster._primary.worker import Worker as Worker
+    from twisted_cluster._primary.forkedworker import ForkedWorker
     from twisted_cluster._run.library import Cluster as Cluster
     from twisted_cluster._worker.thisworker import ThisWorker
+    from twisted_cluster.workerapi import Worker as Worker
 
     isPrimary: bool
     isMaster: bool
     isWorker: bool
     worker: ThisWorker | None
-    workers: dict[int, Worker]
+    workers: dict[int, ForkedWorker]
     settings: dict[str, Any]
     schedulingPolicy: SchedulingPolicy
     _own = Cluster()

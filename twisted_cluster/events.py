@@ -4,7 +4,12 @@ What happened, as records: the facts that observers of a cluster are given.
 
 from __future__ import annotations
 
+import os
+from typing import cast
+
 from attrs import frozen
+
+from twisted_cluster.listening import ListenRequest
 
 
 @frozen(kw_only=True)
@@ -23,6 +28,31 @@ class ListeningAddress:
     port: int
     addressType: int | str
     fd: int | None = None
+
+    @classmethod
+    def of(cls, request: ListenRequest, bound: object) -> ListeningAddress:
+        """
+        @param request: What was asked for.
+        @param bound: Where that is bound, as C{getsockname} returns it.
+        """
+        descriptor = request.descriptor
+        if request.kind.isPath:
+            path = request.path if descriptor is None else cast("str | bytes", bound)
+            return cls(
+                address=os.fsdecode(path),
+                port=-1,
+                addressType=-1,
+                fd=descriptor,
+            )
+        assert isinstance(bound, tuple)
+        interface = request.interface if descriptor is None else str(bound[0])
+        family = 6 if ":" in interface else 4
+        return cls(
+            address=interface or None,
+            port=bound[1],
+            addressType=family if request.kind.isStream else f"udp{family}",
+            fd=descriptor,
+        )
 
 
 @frozen(kw_only=True)

@@ -313,6 +313,11 @@ class IServing(Interface):
 
     isListening: bool = Attribute("Whether a borrowed port is open.")
 
+    def whenListening() -> Deferred[ListeningAddress]:
+        """
+        @return: Fires when a borrowed port is open for the first time.
+        """
+
     def closePorts() -> Deferred[None]:
         """
         Close every borrowed port.

@@ -22,7 +22,6 @@ from zope.interface import implementer
 from tests.unit._primary.clusters import ClusterCase, OpenFiles
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._primary.cluster import EVENTS as CLUSTER_EVENTS
-from twisted_cluster._primary.worker import EVENTS as WORKER_EVENTS
 from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.jsoncodec import JSONCodec
@@ -33,6 +32,7 @@ from twisted_cluster.interfaces import IClusterObserver
 from twisted_cluster.listening import ListenRequest, PortKind
 from twisted_cluster.observing import Emitter, Observers
 from twisted_cluster.testing.channels import connectedChannels
+from twisted_cluster.workerapi import EVENTS as WORKER_EVENTS
 
 TCP = ListenRequest(kind=PortKind.TCP, port=8080)
 

@@ -18,7 +18,7 @@ from tests.conformance.programs import (
     serving,
 )
 from tests.conformance.watching import isGone, life, watch
-from twisted_cluster._primary.worker import Worker
+from twisted_cluster.workerapi import Worker
 
 
 class WorkerKillTests(ProgramTests):

@@ -28,6 +28,21 @@ def test_streams() -> None:
     ]
 
 
+def test_streamsInside() -> None:
+    """
+    A worker's program has the other ends of the same pipes, in the same shape; what
+    it prints comes before what it writes later, and none of the pipes keeps it when
+    it leaves.
+    """
+    assert sorted(linesOf("streams", "inside")) == [
+        "1 printed, hello back",
+        "2 pipes: [True, True, True, False, True]",
+        "4 ping pong",
+        "exited: 0 ended: [0, 1, 2, 4]",
+        "pipes: [True, True, True, False, True]",
+    ]
+
+
 def test_silent() -> None:
     """
     A silent worker has pipes for all three standard streams.

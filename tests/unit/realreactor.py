@@ -99,7 +99,7 @@ class RealReactorTestCase(DescriptorsCountedTestCase):
         """
         Close what the reactor has for itself.
         """
-        for reader in self.reactor._internalReaders:
+        for reader in list(self.reactor._internalReaders):
             reader.connectionLost(None)
 
     def turnUntil(self, condition: Callable[[], object]) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_cluster._primary.forkedworker import ForkedWorker
 from twisted_cluster._primary.roster import Roster
-from twisted_cluster._primary.worker import Worker
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster.errors import ConfigurationError
@@ -67,7 +67,7 @@ class Cluster(Emitter):
     Workers that a program starts itself.
 
     Its events, for C{on} and C{once}, are those of its workers, with the
-    L{Worker} as the first argument, and:
+    L{Worker<twisted_cluster.workerapi.Worker>} as the first argument, and:
 
       - C{setup(settings)}: the settings were changed.
       - C{fork(worker)}: a worker was started.
@@ -88,7 +88,7 @@ class Cluster(Emitter):
         schedulingPolicy: SchedulingPolicy = SchedulingPolicy.RR,
     ) -> None:
         super().__init__(EVENTS)
-        self.workers: dict[int, Worker] = {}
+        self.workers: dict[int, ForkedWorker] = {}
         self._surroundings = surroundings
         self._clock = clock
         self._policy = schedulingPolicy
@@ -159,7 +159,7 @@ class Cluster(Emitter):
 
     # -- workers
 
-    def fork(self, environment: Mapping[str, object] | None = None) -> Worker:
+    def fork(self, environment: Mapping[str, object] | None = None) -> ForkedWorker:
         """
         Start a worker.
 
@@ -177,10 +177,10 @@ class Cluster(Emitter):
         program = self._surroundings.program(self._settings, environment or {})
         # This comes before anything that the roster has to tell later, such as
         # that there is no process.
-        started: list[Worker] = []
+        started: list[ForkedWorker] = []
         self._clock.callLater(0, self._forked, started)
         handle = self._roster.fork(program, 0)
-        worker = Worker(
+        worker = ForkedWorker(
             handle, self._surroundings.correspondence(handle), self._messagesReceived
         )
         self.workers[worker.id] = worker
@@ -266,7 +266,7 @@ class Cluster(Emitter):
 
     # -- what happens
 
-    def _forked(self, started: list[Worker]) -> None:
+    def _forked(self, started: list[ForkedWorker]) -> None:
         """
         A worker was started, and its starter has it in hand; none if that was
         a mistake.
@@ -276,7 +276,7 @@ class Cluster(Emitter):
             self.emit("fork", worker)
 
     def _messagesReceived(
-        self, worker: Worker, messages: list[object], along: object
+        self, worker: ForkedWorker, messages: list[object], along: object
     ) -> None:
         """
         A worker sent messages.

@@ -21,7 +21,6 @@ Rules, as far as several processes can follow what one would see:
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from itertools import count
 from typing import Protocol
@@ -116,28 +115,7 @@ class _Entry:
         """
         Where it listens, as Node tells it.
         """
-        request = self.request
-        bound = self.opened.boundAddress
-        if request.kind.isPath:
-            path = request.path
-            if request.descriptor is not None:
-                path = bound if isinstance(bound, bytes) else os.fsencode(str(bound))
-            return ListeningAddress(
-                address=os.fsdecode(path),
-                port=-1,
-                addressType=-1,
-                fd=request.descriptor,
-            )
-        interface = request.interface
-        if request.descriptor is not None and isinstance(bound, tuple):
-            interface = str(bound[0])
-        family = 6 if ":" in interface else 4
-        return ListeningAddress(
-            address=interface or None,
-            port=self.boundPort,
-            addressType=family if request.kind.isStream else f"udp{family}",
-            fd=request.descriptor,
-        )
+        return ListeningAddress.of(self.request, self.opened.boundAddress)
 
     def reading(self) -> PortReading:
         """

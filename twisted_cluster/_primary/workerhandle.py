@@ -27,13 +27,13 @@ from twisted_cluster._supervision.lifecycle import Happening, Lifecycle
 from twisted_cluster._supervision.reconcile import WorkerFacts
 from twisted_cluster.errors import (
     ChannelClosed,
-    ConfigurationError,
     ImpossibleTransition,
     ListenRefused,
 )
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.interfaces import AcceptedConnection, WorkerChannels
 from twisted_cluster.listening import ListenRequest, Loan
+from twisted_cluster.workerapi import signalNumber
 
 
 class WorkerObserver(Protocol):
@@ -251,7 +251,7 @@ class WorkerHandle(ProcessProtocol):
 
         @raise ConfigurationError: if there is no such signal.
         """
-        number = _signalNumber(signal)
+        number = signalNumber(signal)
         if self.transport is not None:
             try:
                 self.transport.signalProcess(number)
@@ -448,18 +448,6 @@ class WorkerHandle(ProcessProtocol):
         self.handoffs.takeBack()
         self._ports.workerLost(self)
         self._observer.workerDisconnected(self)
-
-
-def _signalNumber(signal: str | int) -> Signals:
-    """
-    The signal of a name or number.
-    """
-    try:
-        if isinstance(signal, int):
-            return Signals(signal)
-        return Signals["SIG" + signal.removeprefix("SIG")]
-    except (AttributeError, KeyError, ValueError):
-        raise ConfigurationError(f"there is no signal {signal!r}") from None
 
 
 def _exitOf(reason: Any) -> WorkerExit:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from twisted_cluster._primary.workerpipes import WorkerPipes
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.serialization import codecNamed
@@ -45,6 +46,12 @@ class WorkerReports(Protocol):
     def serialization(self) -> str:
         """
         How messages become bytes.
+        """
+
+    @property
+    def pipes(self) -> WorkerPipes:
+        """
+        Its pipes.
         """
 
     def announced(self) -> None:
@@ -109,6 +116,7 @@ class WorkerQueries(Channel):
             "wireVersion": WIRE_VERSION,
             "worker": self._worker.id,
             "serialization": self._worker.serialization,
+            "pipes": self._worker.pipes.descriptors,
         }
 
     @responds(Listen)

@@ -26,6 +26,13 @@ class WorkerPipes:
         self.process: IProcessTransport | None = None
         self.others: dict[int, ITCPTransport] = {}
 
+    @property
+    def descriptors(self) -> list[int]:
+        """
+        Which of the worker's descriptors are pipes.
+        """
+        return sorted(self.output)
+
     def write(self, descriptor: int, data: bytes) -> None:
         """
         Write into a pipe; nothing happens if that is closed.

@@ -26,6 +26,7 @@ from twisted_cluster._reactor.servedconnection import (
 from twisted_cluster._reactor.serving import Conversation
 from twisted_cluster._wire.descriptors import inodeOf
 from twisted_cluster.errors import ListenRefused
+from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
 from twisted_cluster.observing import Occasion
@@ -129,7 +130,9 @@ class _BorrowingMixin:
         )
         borrowed.setblocking(False)
         self._borrowed = borrowed
-        self.reactor.serving.ports.add(self)
+        self.reactor.serving.portOpened(
+            self, ListeningAddress.of(request, borrowed.getsockname())
+        )
         return borrowed
 
     def abandon(self) -> None:

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from twisted_cluster._reactor.idleness import Idleness
 from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IServing
 from twisted_cluster.observing import Occasion
 
@@ -45,6 +46,7 @@ class Serving:
         self.ports: set[Any] = set()
         self.connections: set[Any] = set()
         self._reactor = reactor
+        self._listening: Occasion[ListeningAddress] = Occasion()
         self._served: Occasion[None] | None = None
         self._idleness: Idleness | None = None
 
@@ -54,6 +56,19 @@ class Serving:
         Whether a borrowed port is open.
         """
         return bool(self.ports)
+
+    def whenListening(self) -> Deferred[ListeningAddress]:
+        """
+        @return: Fires when the first borrowed port is open.
+        """
+        return self._listening.when()
+
+    def portOpened(self, port: object, address: ListeningAddress) -> None:
+        """
+        A borrowed port is open.
+        """
+        self.ports.add(port)
+        self._listening.happened(address)
 
     def closePorts(self) -> Deferred[None]:
         """

@@ -22,6 +22,7 @@ from twisted_cluster._reactor.handles import Handles
 from twisted_cluster._reactor.inheriting import inheritFrom
 from twisted_cluster._reactor.layer import layerWhenInstalled
 from twisted_cluster._reactor.orphans import dieWith, liveOn, outlive
+from twisted_cluster._reactor.ownpipe import ownStream
 from twisted_cluster._reactor.spawning import CHANNELS_VARIABLE, WORKER_VARIABLE
 from twisted_cluster._run import role
 from twisted_cluster._run.orders import WorkerOrders
@@ -112,7 +113,9 @@ def bootWorker(words: Sequence[str]) -> None:
         else:
             reactor.callWhenRunning(dieWith, primary)
         boot.reactorInstalled(
-            reactor, Correspondence(boot.link, Handles(reactor), reactor)
+            reactor,
+            Correspondence(boot.link, Handles(reactor), reactor),
+            {number: ownStream(reactor, number) for number in boot.pipes},
         )
 
     layerWhenInstalled(boot.ports, installed, inherited)

@@ -17,7 +17,7 @@ from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.settings import SchedulingPolicy
 
 if TYPE_CHECKING:
-    from twisted_cluster._primary.worker import Worker
+    from twisted_cluster._primary.forkedworker import ForkedWorker
     from twisted_cluster._run.library import Cluster
     from twisted_cluster._worker.thisworker import ThisWorker
     from twisted_cluster.events import PortReading
@@ -73,7 +73,7 @@ class ClusterModule(ModuleType):
         return role.thisWorker
 
     @property
-    def workers(self) -> dict[int, Worker]:
+    def workers(self) -> dict[int, ForkedWorker]:
         """
         In a primary: by number, the workers whose process has not ended.
         """
@@ -126,7 +126,7 @@ class ClusterModule(ModuleType):
 
             return Cluster
         if name == "Worker":
-            from twisted_cluster._primary.worker import Worker
+            from twisted_cluster.workerapi import Worker
 
             return Worker
         if name not in _PRIMARY_ONLY:

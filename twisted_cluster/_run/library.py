@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, DeferredList
 
 from twisted_cluster._primary.cluster import Cluster as _Cluster
+from twisted_cluster._primary.forkedworker import ForkedWorker
 from twisted_cluster._primary.roster import Roster
-from twisted_cluster._primary.worker import Worker
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import emitted
 from twisted_cluster._reactor.handles import Handles
@@ -201,7 +201,7 @@ class Cluster(_Cluster):
             self.setupPrimary(**settings)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._reactorStops)
 
-    def fork(self, environment: Mapping[str, object] | None = None) -> Worker:
+    def fork(self, environment: Mapping[str, object] | None = None) -> ForkedWorker:
         """
         Start a worker; see L{twisted_cluster._primary.cluster.Cluster.fork}.
 
@@ -230,7 +230,7 @@ class Cluster(_Cluster):
 
         return ended.addCallback(all)
 
-    def _kill(self, workers: list[Worker]) -> None:
+    def _kill(self, workers: list[ForkedWorker]) -> None:
         """
         End those that are still there.
         """

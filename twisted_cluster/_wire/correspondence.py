@@ -178,6 +178,12 @@ class Correspondence:
         """
         return self._channel.callRemote(command, **arguments)
 
+    def addLocator(self, locator: IResponderLocator) -> None:
+        """
+        Have the other side's commands responded to by C{locator}'s responders, too.
+        """
+        self.locators.add(locator)
+
     def receive(self, receiver: Callable[[Any, Any], None]) -> None:
         """
         Give messages, with what came along, to C{receiver}.

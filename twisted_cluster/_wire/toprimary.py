@@ -23,7 +23,8 @@ class Announce(Command):
 
     C{wireVersion} lets two releases of this package that do not understand
     each other say so at once, and not at their first misunderstanding.  The
-    answer tells the worker its number, and how messages become bytes.
+    answer tells the worker its number, how messages become bytes, and which of its
+    descriptors are pipes to the primary.
     """
 
     arguments = [(b"wireVersion", Integer())]
@@ -31,6 +32,7 @@ class Announce(Command):
         (b"wireVersion", Integer()),
         (b"worker", Integer()),
         (b"serialization", Unicode()),
+        (b"pipes", Numbers(optional=True)),
     ]
 
 

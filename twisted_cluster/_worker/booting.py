@@ -4,6 +4,7 @@ What a worker does between its process's start and its program's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +21,7 @@ from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster._worker.thisworker import ThisWorker
 from twisted_cluster.errors import ChannelError
+from twisted_cluster.workerapi import WorkerStream
 
 
 class Boot:
@@ -32,6 +34,7 @@ class Boot:
     @ivar handoffs: Our end of the hand-off channel; likewise.
     @ivar ports: What the reactor borrows its ports from.
     @ivar worker: What the program is to know of itself.
+    @ivar pipes: Which descriptors of this process are pipes to the primary.
     """
 
     _log = Logger()
@@ -40,6 +43,7 @@ class Boot:
     handoffs: TakingLink
     ports: PrimaryPorts
     worker: ThisWorker
+    pipes: Sequence[int]
 
     def __init__(self, query: QueryClient, orphanTime: float = 0.0) -> None:
         """
@@ -70,16 +74,23 @@ class Boot:
         self.ports = PrimaryPorts(self._query, self.handoffs)
         self._leaving = Leaving(self.ports, self.link, self._stop)
         self.worker = ThisWorker(answer["worker"], self.link, self._leaving)
+        self.pipes = answer["pipes"] or ()
 
-    def reactorInstalled(self, reactor: Any, correspondence: Correspondence) -> None:
+    def reactorInstalled(
+        self,
+        reactor: Any,
+        correspondence: Correspondence,
+        streams: Mapping[int, WorkerStream],
+    ) -> None:
         """
         Follow the reactor's life: it runs, it stops.
 
         @param reactor: The layered reactor; the links are connected already.
+        @param streams: By descriptor, the C{pipes} to the primary.
         """
         self._reactor = reactor
         self._leaving.clock = reactor
-        self.worker.reactorInstalled(reactor.serving, correspondence)
+        self.worker.reactorInstalled(reactor.serving, correspondence, streams)
         reactor.callWhenRunning(self.link.reportRunning)
         # Registered before any application could: what the application closes
         # while it shuts down is left to its successor.

@@ -5,42 +5,57 @@ This worker, as its own program sees it: C{cluster.worker} of Node's.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IListeningPort
-from twisted.logger import Logger
-from twisted.protocols.amp import Command, IResponderLocator
 
-from twisted_cluster._wire.correspondence import Correspondence, requireAnswerer
+from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster._worker.earlyspeech import EarlySpeech
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.events import WorkerExit
 from twisted_cluster.interfaces import IServing
-from twisted_cluster.observing import Emitter, Occasion
+from twisted_cluster.workerapi import (
+    Worker,
+    WorkerProcess,
+    WorkerStream,
+    byDescriptor,
+    signalNumber,
+)
 
-EVENTS = ("online", "listening", "message", "disconnect", "exit", "error")
 
-
-class ThisProcess:
+class ThisProcess(WorkerProcess):
     """
     The process that this is.
     """
 
-    exitCode = None
-    signalCode = None
-
     def __init__(self, link: PrimaryLink) -> None:
         self._link = link
+        self._streams: Mapping[int, WorkerStream] | None = None
 
     @property
-    def pid(self) -> int:
+    def pid(self) -> int:  # type: ignore[override]
         """
-        Its number.
+        Its process id.
         """
         return os.getpid()
+
+    @property
+    def stdio(self) -> tuple[WorkerStream | None, ...]:
+        """
+        This process's ends of the pipes to the primary, which the program can also
+        use as C{sys.stdin} and so on: nothing is read from here before C{data} is
+        observed.
+
+        @raise ConfigurationError: if there is no reactor yet.
+        """
+        if self._streams is None:
+            raise ConfigurationError("import or install the reactor first")
+        return byDescriptor(self._streams)
 
     @property
     def connected(self) -> bool:
@@ -49,46 +64,43 @@ class ThisProcess:
         """
         return self._link.connected == 1
 
+    def kill(self, signal: str | int = "SIGTERM") -> None:
+        """
+        Send it a signal.
+        """
+        os.kill(os.getpid(), signalNumber(signal))
+
     def disconnect(self) -> None:
         """
-        Close the channel, without telling the primary that it is wanted: as if
-        the primary had gone.
+        Close the channel: as if the primary had gone.
         """
         if self._link.connected:
             self._link.transport.loseConnection()
 
+    def reactorInstalled(self, streams: Mapping[int, WorkerStream]) -> None:
+        """
+        There is a reactor.
 
-class ThisWorker(Emitter):
+        @param streams: By descriptor, the pipes to the primary.
+        """
+        self._streams = streams
+
+
+class ThisWorker(Worker):
     """
     What the program of a worker can ask about itself, and do.
-
-    Its events, for C{on} and C{once}:
-
-      - C{message(message, handle)}: the primary sent a message.  Messages that
-        come before anybody observes this wait.
-      - C{disconnect()}: the channel to the primary is closed.
-      - C{error(exception)}: something went wrong.
-      - C{online}, C{listening} and C{exit} are those that a worker has in the
-        primary, and are told there only, as in Node.
-
-    @ivar id: Its number.
-    @ivar process: This process.
     """
 
-    _log = Logger()
-
     def __init__(self, id: int, link: PrimaryLink, leaving: Leaving) -> None:
-        super().__init__(EVENTS)
-        self.id = id
-        self.process = ThisProcess(link)
+        self._early = EarlySpeech()
+        super().__init__(id, self._early)
+        self.process: ThisProcess = ThisProcess(link)
         self._leaving = leaving
         self._serving: IServing | None = None
         self._correspondence: Correspondence | None = None
-        self._say = self._sayEarly
-        self._disconnected: Occasion[ThisWorker] = Occasion()
-        self._listened = False
-        self._answerer: Callable[[Any], Any] | None = None
-        self._locators: list[IResponderLocator] = []
+        self._isReceiving = False
+        # It has announced itself, or there would be no such object.
+        self._online.happened(self)
 
     # -- what it is
 
@@ -114,97 +126,45 @@ class ThisWorker(Emitter):
             return True
         return False if self._disconnected.isOver else None
 
-    def isConnected(self) -> bool:
+    def isBlocked(self) -> bool:
         """
-        Whether messages can be sent to the primary.
-        """
-        return self.process.connected
-
-    def isDead(self) -> bool:
-        """
-        Never, as long as anybody can ask.
+        Never, as long as its program can ask.
         """
         return False
 
     # -- what it does
 
-    def send(
-        self,
-        message: object,
-        handle: object = None,
-        *,
-        keepOpen: bool = False,
-        unread: bytes = b"",
-    ) -> Deferred[None]:
+    def disconnect(self) -> Deferred[Worker]:
         """
-        Send a message to the primary; see L{Correspondence.send}.
-        """
-        if handle is None:
-            return self._say(message)
-        return self._correspond().send(
-            message, handle, keepOpen=keepOpen, unread=unread
-        )
-
-    def ask(self, question: object, timeout: float | None = None) -> Deferred[Any]:
-        """
-        Send a question to the primary; see L{Correspondence.ask}.
-        """
-        return self._correspond().ask(question, timeout)
-
-    def answer(self, answerer: Callable[[Any], Any]) -> None:
-        """
-        Have the primary's questions answered; see L{Correspondence.answer}.
-        """
-        requireAnswerer(answerer)
-        self._answerer = answerer
-        if self._correspondence is not None:
-            self._correspondence.answer(answerer)
-
-    def callRemote(
-        self, command: type[Command], **arguments: Any
-    ) -> Deferred[dict[str, Any]]:
-        """
-        Have the primary respond to an AMP command; see
-        L{Correspondence.callRemote}.
-        """
-        return self._correspond().callRemote(command, **arguments)
-
-    def addLocator(self, locator: IResponderLocator) -> None:
-        """
-        Have the primary's commands responded to by C{locator}'s responders, such
-        as a L{twisted.protocols.amp.CommandLocator} has.
-        """
-        self._locators.append(locator)
-        if self._correspondence is not None:
-            self._correspondence.locators.add(locator)
-
-    def disconnect(self) -> Deferred[ThisWorker]:
-        """
-        Leave: close the ports, finish with the clients, close the channel, and
-        end when nothing else keeps this process.  Asking twice is asking once.
+        Leave.
 
         @return: Fires when the channel is closed.
-        """
-        if not self._disconnected.isOver:
-            self._leaving.leave(self._served(), announced=False)
-        return self._disconnected.when()
 
-    def kill(self, signal: str | None = None) -> None:
+        @raise ConfigurationError: if there is no reactor yet.
+        """
+        self._leaving.leave(self._served(), announced=False)
+        return self.whenDisconnected()
+
+    def kill(self, signal: str | int = "SIGTERM") -> None:
         """
         Leave at once, without finishing with the clients, and end with exit
         status 0; the primary takes it for wanted.
 
-        @param signal: Node ignores it, and so does this.
+        @param signal: Node ignores it, and so does this; C{process.kill} sends
+            one.
         """
         self._leaving.hurry()
 
-    destroy = kill
-
-    def whenDisconnected(self) -> Deferred[ThisWorker]:
+    def whenExited(self) -> Deferred[WorkerExit]:
         """
-        @return: Fires when the channel is closed.
+        @return: Fails with L{ConfigurationError}.
         """
-        return self._disconnected.when()
+        return fail(
+            ConfigurationError(
+                "no process sees its own end: ask for it in the primary, or add a "
+                "trigger to the shutdown of this worker's reactor"
+            )
+        )
 
     def limitConnections(self, port: IListeningPort, limit: int) -> None:
         """
@@ -287,18 +247,23 @@ class ThisWorker(Emitter):
     # -- what the boot tells it
 
     def reactorInstalled(
-        self, serving: IServing, correspondence: Correspondence
+        self,
+        serving: IServing,
+        correspondence: Correspondence,
+        streams: Mapping[int, WorkerStream],
     ) -> None:
         """
         There is a reactor: messages can be received.
+
+        @param streams: By descriptor, the pipes to the primary.
         """
         self._serving = serving
         self._correspondence = correspondence
-        self._say = correspondence.say
-        if self._answerer is not None:
-            correspondence.answer(self._answerer)
-        for locator in self._locators:
-            correspondence.locators.add(locator)
+        self.process.reactorInstalled(streams)
+        # Nothing comes of it that is not told by the end of this process.
+        serving.whenListening().addCallback(self._listening.happened)
+        self._converse(correspondence)
+        self._early.passOn(correspondence)
         if self.isObserved("message"):
             self._observed("message")
 
@@ -312,16 +277,15 @@ class ThisWorker(Emitter):
         """
         The channel is closed.
         """
-        self._disconnected.happened(self)
-        self.emit("disconnect")
+        self.wasDisconnected()
         self._leaving.channelLost()
 
     def _observed(self, name: str) -> None:
         """
         Somebody observes messages for the first time.
         """
-        if name == "message" and not self._listened and self._correspondence:
-            self._listened = True
+        if name == "message" and not self._isReceiving and self._correspondence:
+            self._isReceiving = True
             self._correspondence.receiveGroups(self._received)
 
     def _received(self, messages: list[object], along: object) -> None:
@@ -330,22 +294,6 @@ class ThisWorker(Emitter):
         """
         for message in messages:
             self.emit("message", message, along)
-
-    def _sayEarly(self, message: object) -> Deferred[None]:
-        """
-        Send a message alone, before there is a reactor.
-        """
-        return self._correspond().say(message)
-
-    def _correspond(self) -> Correspondence:
-        """
-        @raise ConfigurationError: if there is no reactor yet.
-        """
-        if self._correspondence is None:
-            raise ConfigurationError(
-                "import or install the reactor before sending messages"
-            )
-        return self._correspondence
 
     def _served(self) -> IServing:
         """

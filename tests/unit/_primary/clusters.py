@@ -14,8 +14,8 @@ from zope.interface import implementer
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from tests.unit.sending import SentFile
 from twisted_cluster._primary.cluster import Cluster
+from twisted_cluster._primary.forkedworker import ForkedWorker
 from twisted_cluster._primary.roster import Roster
-from twisted_cluster._primary.worker import Worker
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import emitted
 from twisted_cluster._wire.correspondence import Correspondence
@@ -178,7 +178,7 @@ class ClusterCase(DescriptorsCountedTestCase):
 
         return tell
 
-    def fork(self, **settings: Any) -> tuple[Worker, MemoryProcess]:
+    def fork(self, **settings: Any) -> tuple[ForkedWorker, MemoryProcess]:
         """
         Start a worker.
         """
@@ -187,7 +187,7 @@ class ClusterCase(DescriptorsCountedTestCase):
         worker = self.cluster.fork()
         return worker, self.spawner.processes[-1]
 
-    def forkRunning(self, **settings: Any) -> tuple[Worker, MemoryProcess]:
+    def forkRunning(self, **settings: Any) -> tuple[ForkedWorker, MemoryProcess]:
         """
         Start a worker, and have its program run.
         """
@@ -201,4 +201,4 @@ def numbered(what: object) -> object:
     """
     A worker as its number, anything else as it is.
     """
-    return what.id if isinstance(what, Worker) else what
+    return what.id if isinstance(what, ForkedWorker) else what

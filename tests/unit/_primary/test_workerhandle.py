@@ -142,16 +142,21 @@ class StartTests(RosterCase):
 
     def test_answer(self) -> None:
         """
-        What it is told when it announces itself is its own number, and how
-        messages become bytes.
+        What it is told when it announces itself is its own number, how messages
+        become bytes, and which of its descriptors are pipes.
         """
         self.fork()
         self.roster.fork(evolve(PROGRAM, serialization="advanced"), 0)
         self.assertEqual(
             [process.worker.announce() for process in self.spawner.processes],
             [
-                {"wireVersion": WIRE_VERSION, "worker": 1, "serialization": "json"},
-                {"wireVersion": WIRE_VERSION, "worker": 2, "serialization": "advanced"},
+                {
+                    "wireVersion": WIRE_VERSION,
+                    "worker": worker,
+                    "serialization": serialization,
+                    "pipes": (1, 2),
+                }
+                for worker, serialization in ((1, "json"), (2, "advanced"))
             ],
         )
 

@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 from tests.unit._reactor.turning import TurningReactor
 from twisted_cluster._reactor.serving import Conversation, Serving
 from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IServing
 
 
@@ -114,11 +115,22 @@ class ServingTests(SynchronousTestCase):
 
     def test_listening(self) -> None:
         """
-        It is known whether a port is open.
+        It is known whether a port is open; and where the first one was opened, to
+        who asked before and to who asks after.
         """
+        early = self.serving.whenListening()
         self.assertFalse(self.serving.isListening)
-        self.serving.ports.add(OpenPort())
+        self.assertNoResult(early)
+        first, second = (
+            ListeningAddress(address=None, port=port, addressType=4)
+            for port in (8080, 8081)
+        )
+        self.serving.portOpened(OpenPort(), first)
+        self.serving.portOpened(OpenPort(), second)
         self.assertTrue(self.serving.isListening)
+        self.assertEqual(len(self.serving.ports), 2)
+        self.assertIs(self.successResultOf(early), first)
+        self.assertIs(self.successResultOf(self.serving.whenListening()), first)
 
     def test_served(self) -> None:
         """

@@ -11,12 +11,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_cluster
-from twisted_cluster._primary.worker import Worker
 from twisted_cluster._run import library, role
 from twisted_cluster._run.facade import ClusterModule
 from twisted_cluster._run.library import Cluster
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.settings import POLICY_VARIABLE, SchedulingPolicy
+from twisted_cluster.workerapi import Worker
 
 
 class StoppableClock(Clock):

@@ -16,6 +16,7 @@ from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._wire.toprimary import LastWords, Leaving
+from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IServing
 
 
@@ -59,12 +60,14 @@ class ServingInSteps:
     What a worker serves, for the test to end.
 
     @ivar isListening: Whether a port is open.
+    @ivar listening: Fires when the first one is.
     @ivar waitedFor: By its name, each step that was begun.
     @ivar calls: What else it was asked.
     """
 
     def __init__(self) -> None:
         self.isListening = False
+        self.listening: Deferred[ListeningAddress] = Deferred()
         self.waitedFor: dict[str, Deferred[None]] = {}
         self.calls: list[tuple[Any, ...]] = []
 
@@ -76,6 +79,12 @@ class ServingInSteps:
         A step is over.
         """
         self.waitedFor[name].callback(None)
+
+    def whenListening(self) -> Deferred[ListeningAddress]:
+        """
+        Wait for a port.
+        """
+        return self.listening
 
     def closePorts(self) -> Deferred[None]:
         """

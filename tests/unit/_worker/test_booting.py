@@ -4,6 +4,7 @@ Tests of L{twisted_cluster._worker.booting}.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -24,6 +25,7 @@ from twisted_cluster._wire.toprimary import WIRE_VERSION, Announce
 from twisted_cluster._wire.toworker import Leave
 from twisted_cluster._worker.booting import Boot
 from twisted_cluster.errors import ChannelClosed, ChannelError
+from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IHandles, ISending
 from twisted_cluster.testing.channels import (
     ChannelPump,
@@ -38,9 +40,11 @@ class GreetingPrimary(Channel):
 
     @ivar heard: The versions that workers spoke.
     @ivar serialization: How messages become bytes.
+    @ivar pipes: Which descriptors of the worker's are pipes to the primary.
     """
 
     serialization = "json"
+    pipes: Sequence[int] | None = None
 
     def __init__(self, version: int = WIRE_VERSION) -> None:
         super().__init__()
@@ -57,6 +61,7 @@ class GreetingPrimary(Channel):
             "wireVersion": self._version,
             "worker": 7,
             "serialization": self.serialization,
+            "pipes": self.pipes,
         }
 
 
@@ -72,6 +77,12 @@ class ServingNothing:
         return succeed(None)
 
     whenServed = whenIdle = closePorts
+
+    def whenListening(self) -> Deferred[ListeningAddress]:
+        """
+        Never.
+        """
+        return Deferred()
 
 
 @implementer(IHandles)
@@ -133,6 +144,17 @@ class AnnouncementTests(SynchronousTestCase):
             pump.flush()
             self.assertEqual(self.successResultOf(answered), message)
 
+    def test_learnsPipes(self) -> None:
+        """
+        It learns which of its descriptors are pipes to the primary, if any are.
+        """
+        for said, pipes in ((None, ()), ([], ()), ([0, 4], (0, 4))):
+            primary = GreetingPrimary()
+            primary.pipes = said
+            boot = Boot(QueryClient(MemoryBlockingChannel(primary)))
+            boot.announce()
+            self.assertEqual(boot.pipes, pipes)
+
     def test_otherRelease(self) -> None:
         """
         A primary of another release is not to be worked for; the message says
@@ -169,7 +191,9 @@ class ReactorTests(SynchronousTestCase):
         self.primary = ScriptedPrimary()
         self.pump: ChannelPump = connectedChannels(self.primary, self.boot.link)
         self.boot.reactorInstalled(
-            self.reactor, Correspondence(self.boot.link, NoHandles(), self.reactor)
+            self.reactor,
+            Correspondence(self.boot.link, NoHandles(), self.reactor),
+            {},
         )
 
     def _closeReactor(self) -> None:

@@ -5,6 +5,7 @@ Tests of L{twisted_cluster._worker.thisworker}.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from typing import Any
 
@@ -25,8 +26,13 @@ from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster._worker.thisworker import ThisWorker
-from twisted_cluster.errors import AnswerFailed, ConfigurationError
+from twisted_cluster.errors import AnswerFailed, ConfigurationError, WorkerLost
+from twisted_cluster.events import ListeningAddress
+from twisted_cluster.observing import Emitter
 from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedChannels
+from twisted_cluster.workerapi import Worker, WorkerStream
+
+ADDRESS = ListeningAddress(address=None, port=8080, addressType=4)
 
 
 class Greet(Command):
@@ -78,8 +84,12 @@ class ThisWorkerTests(SynchronousTestCase):
         """
         There is a reactor from now on.
         """
+        events = Emitter(("data", "end"))
+        self.input = WorkerStream(events, lambda data: None, lambda: None)
         self.worker.reactorInstalled(
-            self.serving, Correspondence(self.link, NoHandles(), self.clock)
+            self.serving,
+            Correspondence(self.link, NoHandles(), self.clock),
+            {0: self.input},
         )
 
     def finish(self) -> None:
@@ -100,7 +110,12 @@ class ThisWorkerTests(SynchronousTestCase):
         self.assertTrue(self.worker.isConnected())
         self.assertTrue(self.worker.process.connected)
         self.assertFalse(self.worker.isDead())
+        self.assertFalse(self.worker.isBlocked())
         self.assertIsNone(self.worker.exitedAfterDisconnect)
+        self.assertIsInstance(self.worker, Worker)
+        self.assertEqual(repr(self.worker), "<Worker 7, online>")
+        process = self.worker.process
+        self.assertEqual((process.exitCode, process.signalCode), (None, None))
 
     def test_listening(self) -> None:
         """
@@ -113,6 +128,62 @@ class ThisWorkerTests(SynchronousTestCase):
         self.assertEqual(self.worker.state, "online")
         self.serving.isListening = True
         self.assertEqual(self.worker.state, "listening")
+
+    def test_whatBecomesOfIt(self) -> None:
+        """
+        The Deferreds of the primary's side are here, too: it is online; it listens,
+        at some time; its end is not for itself to see.
+        """
+        self.assertIs(self.successResultOf(self.worker.whenOnline()), self.worker)
+        listening = self.worker.whenListening()
+        self.install()
+        self.assertNoResult(listening)
+        self.serving.listening.callback(ADDRESS)
+        self.assertIs(self.successResultOf(listening), ADDRESS)
+        ended = self.failureResultOf(self.worker.whenExited(), ConfigurationError)
+        self.assertIn("in the primary", str(ended.value))
+        self.pump.lose()
+        self.assertIs(self.successResultOf(self.worker.whenOnline()), self.worker)
+        self.assertIs(self.successResultOf(self.worker.whenListening()), ADDRESS)
+
+    def test_neverListens(self) -> None:
+        """
+        Without a primary there is nothing to listen on.
+        """
+        self.install()
+        listening = self.worker.whenListening()
+        self.pump.lose()
+        self.failureResultOf(listening, WorkerLost)
+
+    def test_streams(self) -> None:
+        """
+        Its pipes are there once there is a reactor to read them with.
+        """
+        self.assertRaises(ConfigurationError, lambda: self.worker.process.stdin)
+        self.install()
+        process = self.worker.process
+        self.assertEqual(process.stdio, (self.input, None, None))
+        self.assertIs(process.stdin, self.input)
+        self.assertIsNone(process.stdout)
+        self.assertIsNone(process.stderr)
+
+    def test_processKill(self) -> None:
+        """
+        Its process can be sent a signal, by name or number.
+        """
+        sent: list[tuple[int, int]] = []
+        self.patch(os, "kill", lambda *what: sent.append(what))
+        self.worker.process.kill()
+        self.worker.process.kill("SIGHUP")
+        self.worker.process.kill(signal.SIGUSR1)
+        self.assertEqual(
+            sent,
+            [
+                (os.getpid(), number)
+                for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+            ],
+        )
+        self.assertRaises(ConfigurationError, self.worker.process.kill, "SIGMISS")
 
     def test_noAnswerer(self) -> None:
         """

@@ -151,7 +151,7 @@ class ProcessTests(SynchronousTestCase):
         process = self.spawn()
         self.assertEqual(
             process.worker.announce(3),
-            {"wireVersion": 4, "worker": 7, "serialization": "json"},
+            {"wireVersion": 4, "worker": 7, "serialization": "json", "pipes": None},
         )
         process.worker.run()
         process.say(b"words", 2)

@@ -8,9 +8,22 @@ import os
 import socket
 import sys
 
-from twisted.internet import reactor
+from twisted.internet import defer, reactor
 
 import twisted_cluster as cluster
+
+EXTRA = ["pipe", "pipe", "pipe", "ignore", "pipe", 1]
+
+
+def whole(stream):
+    """
+    All that is written into a stream, when it has ended.
+    """
+    said = []
+    ended = defer.Deferred()
+    stream.on("data", said.append)
+    stream.on("end", lambda: ended.callback(b"".join(said)))
+    return ended
 
 
 def primary() -> None:
@@ -20,31 +33,35 @@ def primary() -> None:
     if sys.argv[1:] == ["silent"]:
         cluster.setupPrimary(silent=True)
     else:
-        cluster.setupPrimary(stdio=["pipe", "pipe", "pipe", "ignore", "pipe", 1])
-    process = cluster.fork().process
+        cluster.setupPrimary(stdio=EXTRA)
+    worker = cluster.fork()
+    process = worker.process
     print("pipes:", [stream is not None for stream in process.stdio])
-    ended = []
-    for name, stream in enumerate(process.stdio):
-        if stream is not None:
-            stream.on("data", lambda data, name=name: print(name, data.decode()))
-            stream.on("end", lambda name=name: ended.append(name))
+    ends = [
+        whole(stream).addCallback(lambda said, name=name: (name, said.decode()))
+        for name, stream in enumerate(process.stdio)
+        if stream is not None
+    ]
     process.stdin.write(b"hello")
     process.stdin.end()
     if len(process.stdio) > 3:
         process.stdio[4].write(b"ping")
         process.stdio[4].end()
 
-    def exited(worker, code, signal):
+    def exited(results):
+        for name, said in results[1:]:
+            if said:
+                print(name, said)
         # It is too late, and does no harm.
         for stream in process.stdio:
             if stream is not None:
                 stream.write(b"late")
                 stream.end()
-        print("exited:", code, "ended:", sorted(ended))
+        print("exited:", process.exitCode, "ended:", [name for name, _ in results[1:]])
         reactor.stop()
 
     # A process ends before the last of what it wrote is read.
-    cluster.on("exit", lambda *exit: reactor.callLater(0.1, exited, *exit))
+    defer.gatherResults([worker.whenExited(), *ends]).addCallback(exited)
 
 
 def worker() -> None:
@@ -63,8 +80,30 @@ def worker() -> None:
     sys.exit(2)
 
 
+def inside() -> None:
+    """
+    Answer on every stream, by C{cluster.worker.process}.
+    """
+    process = cluster.worker.process
+    print("printed", end=", ")
+
+    process.stderr.write(b"pipes: %r" % [bool(stream) for stream in process.stdio])
+    process.stderr.end()
+    answered = [
+        whole(process.stdin).addCallback(
+            lambda said: process.stdout.write(said + b" back")
+        ),
+        whole(process.stdio[4]).addCallback(
+            lambda said: process.stdio[4].write(said + b" pong")
+        ),
+    ]
+    defer.gatherResults(answered).addCallback(lambda _: cluster.worker.disconnect())
+
+
 if cluster.isPrimary:
     primary()
+elif sys.argv[1:] == ["inside"]:
+    inside()
 else:
     worker()
 reactor.run()

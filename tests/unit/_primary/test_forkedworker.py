@@ -1,5 +1,5 @@
 """
-Tests of L{twisted_cluster._primary.worker}.
+Tests of L{twisted_cluster._primary.forkedworker}.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.protocols.amp import Command, CommandLocator, Integer
 
 from tests.unit._primary.clusters import ClusterCase
-from twisted_cluster._primary.worker import Worker
+from twisted_cluster._primary.forkedworker import ForkedWorker
 from twisted_cluster._wire.lanes import Handle, closeHandle
 from twisted_cluster.errors import ChannelClosed, ConfigurationError, WorkerLost
 from twisted_cluster.events import ListeningAddress, WorkerExit
@@ -352,7 +352,7 @@ class ProcessTests(ClusterCase):
         self.assertEqual((self.asked(worker), worker.state), (False, "disconnected"))
         worker.process.disconnect()
 
-    def asked(self, worker: Worker) -> bool | None:
+    def asked(self, worker: ForkedWorker) -> bool | None:
         """
         Whether anybody wanted it to leave.
         """
