@@ -25,6 +25,7 @@ from zope.interface import implementer
 from tests.unit.realreactor import RealReactorTestCase
 from twisted_cluster._reactor.handles import detach
 from twisted_cluster._reactor.layer import layered
+from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
 
@@ -135,6 +136,27 @@ class ClosingTests(RealReactorTestCase):
             self.layered.listenUDP(0, DatagramProtocol(), interface="127.0.0.1"),
             self.layered.listenUNIXDatagram(path + "d", DatagramProtocol()),
         ]
+
+    def test_listening(self) -> None:
+        """
+        It is told where the first port listens: as it was asked for, with the number
+        that it really has.
+        """
+        listening = self.layered.serving.whenListening()
+        self.assertFalse(self.layered.serving.isListening)
+        ports = self.open()
+        self.assertTrue(self.layered.serving.isListening)
+        self.assertEqual(
+            self.successResultOf(listening),
+            ListeningAddress(
+                address="127.0.0.1", port=ports[0].getHost().port, addressType=4
+            ),
+        )
+        closed: list[None] = []
+        for port in ports:
+            port.stopListening().addCallback(closed.append)
+        self.turnUntil(lambda: len(closed) == len(ports))
+        self.assertFalse(self.layered.serving.isListening)
 
     def test_twice(self) -> None:
         """

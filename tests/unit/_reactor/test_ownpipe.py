@@ -150,6 +150,7 @@ class OwnPipeTests(RealReactorTestCase):
         pipe.write(b"late")
         self.assertEqual(os.read(reading, 100), b"last")
         self.assertEqual(os.read(reading, 100), b"")
+        os.fstat(1)
 
     def test_endsInput(self) -> None:
         """
