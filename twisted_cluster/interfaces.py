@@ -9,13 +9,14 @@ interfaces; C{_run} puts them together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from attrs import define, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IAddress,
     IListeningPort,
     IProcessProtocol,
     IProtocol,
@@ -335,9 +336,16 @@ class IServing(Interface):
         @return: Fires when nothing keeps the worker from ending.
         """
 
-    def limitConnections(port: Any, limit: int) -> None:
+    def limitConnections(
+        port: Any,
+        limit: int,
+        dropped: Callable[[IAddress, IAddress], object] | None,
+    ) -> None:
         """
         Serve no more than so many connections of a port at a time.
+
+        @param dropped: Called with both addresses of each connection that is
+            closed because there are so many; C{None} leaves it to other workers.
 
         @raise ConfigurationError: if it is no borrowed port, or has no
             connections.

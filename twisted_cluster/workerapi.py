@@ -220,6 +220,7 @@ class Worker(Emitter, ABC):
     """
 
     _log = Logger()
+    _events: tuple[str, ...] = EVENTS
 
     process: WorkerProcess
 
@@ -227,7 +228,7 @@ class Worker(Emitter, ABC):
         """
         @param speech: The conversation between the two sides.
         """
-        super().__init__(EVENTS)
+        super().__init__(self._events)
         self.id = id
         self._converse(speech)
         self._online: Occasion[Worker] = Occasion()

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.protocol import Protocol
-from twisted.protocols.policies import LimitTotalConnectionsFactory
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPFactory
 
 import twisted_cluster as cluster
 from tests.conformance.programs import (
@@ -19,12 +17,6 @@ from tests.conformance.programs import (
     play,
     reactor,
     saw,
-)
-
-ADAPTED = (
-    "Dropping is Twisted's own: "
-    "C{twisted.protocols.policies.LimitTotalConnectionsFactory}, whose protocol for "
-    "what is too much takes the place of the event."
 )
 
 
@@ -54,32 +46,16 @@ async def primary() -> None:
     await cluster.disconnect()
 
 
-class Dropping(Protocol):
-    """
-    What is too much.
-    """
-
-    def connectionMade(self) -> None:
-        """
-        Drop it.
-        """
-        saw("dropped", True)
-        assert self.transport is not None
-        self.transport.loseConnection()
-
-
 async def worker() -> None:
     """
     Serve nobody.
     """
     itself = cluster.worker
     assert itself is not None
-    limited: Any = LimitTotalConnectionsFactory()
-    limited.noisy = False
-    limited.protocol = HTTPChannel
-    limited.connectionLimit = 0
-    limited.overflowProtocol = Dropping
-    port = reactor().listenTCP(0, limited, interface="127.0.0.1")
+    itself.on("drop", lambda *what: saw("dropped", True))
+    site: Any = HTTPFactory()
+    port = reactor().listenTCP(0, site, interface="127.0.0.1")
+    itself.limitConnections(port, 0, drop=True)
     itself.send(port.getHost().port)
 
 

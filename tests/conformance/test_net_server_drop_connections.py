@@ -4,15 +4,12 @@ Node's C{test-net-server-drop-connections}: who dropped which connection.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from twisted.internet.protocol import Protocol
-from twisted.protocols.policies import LimitTotalConnectionsFactory
+from twisted.internet.interfaces import IListeningPort
 
 import twisted_cluster as cluster
 from tests.conformance.programs import (
-    Peer,
     ProgramTests,
     connect,
     happening,
@@ -20,12 +17,7 @@ from tests.conformance.programs import (
     reactor,
     same,
     saw,
-)
-
-ADAPTED = (
-    "Dropping is Twisted's own: "
-    "C{twisted.protocols.policies.LimitTotalConnectionsFactory}, whose protocol for "
-    "what is too much takes the place of the event."
+    serving,
 )
 
 
@@ -36,9 +28,16 @@ class NetServerDropConnectionsTests(ProgramTests):
 
     def test_addresses(self) -> None:
         """
-        The second of two connections is dropped, and both its ends are known.
+        The second of two connections is dropped, and both its ends are told.
         """
         seen = self.perform()
+        self.assertEqual(seen["dropped"], seen["second"])
+
+    def test_addressesOfAcceptors(self) -> None:
+        """
+        So it is where the workers accept themselves.
+        """
+        seen = self.perform(environment={"TWISTED_CLUSTER_SCHED_POLICY": "none"})
         self.assertEqual(seen["dropped"], seen["second"])
 
 
@@ -59,33 +58,22 @@ async def primary() -> None:
     await cluster.disconnect()
 
 
-class Dropping(Protocol):
-    """
-    What is too much.
-    """
-
-    def connectionMade(self) -> None:
-        """
-        Drop it.
-        """
-        transport: Any = self.transport
-        host, peer = transport.getHost(), transport.getPeer()
-        saw("dropped", [host.host, host.port, peer.host, peer.port])
-        transport.loseConnection()
-
-
 async def worker() -> None:
     """
     Serve one client.
     """
     itself = cluster.worker
     assert itself is not None
-    limited: Any = LimitTotalConnectionsFactory()
-    limited.noisy = False
-    limited.protocol = partial(Peer, lambda peer: peer.write(b"hi"))
-    limited.connectionLimit = 1
-    limited.overflowProtocol = Dropping
-    port = reactor().listenTCP(0, limited, interface="127.0.0.1")
+
+    def dropped(at: IListeningPort, host: Any, peer: Any) -> None:
+        same(at, port)
+        saw("dropped", [host.host, host.port, peer.host, peer.port])
+
+    itself.on("drop", dropped)
+    port = reactor().listenTCP(
+        0, serving(lambda peer: peer.write(b"hi")), interface="127.0.0.1"
+    )
+    itself.limitConnections(port, 1, drop=True)
     itself.send(port.getHost().port)
 
 

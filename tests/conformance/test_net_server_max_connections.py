@@ -5,26 +5,17 @@ wants, and more.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 from twisted.internet.error import ConnectionDone
-from twisted.protocols.policies import LimitTotalConnectionsFactory
 
 import twisted_cluster as cluster
 from tests.conformance.programs import (
-    Peer,
     ProgramTests,
     connect,
     happening,
     play,
     reactor,
     saw,
-)
-
-ADAPTED = (
-    "C{twisted.protocols.policies.LimitTotalConnectionsFactory} closes what is too "
-    "much; C{cluster.worker.limitConnections} would leave it to other workers."
+    serving,
 )
 
 CLIENTS = 20
@@ -69,11 +60,10 @@ async def worker() -> None:
     """
     itself = cluster.worker
     assert itself is not None
-    limited: Any = LimitTotalConnectionsFactory()
-    limited.noisy = False
-    limited.protocol = partial(Peer, lambda peer: peer.write(b"hi"))
-    limited.connectionLimit = LIMIT
-    port = reactor().listenTCP(0, limited, interface="127.0.0.1")
+    port = reactor().listenTCP(
+        0, serving(lambda peer: peer.write(b"hi")), interface="127.0.0.1"
+    )
+    itself.limitConnections(port, LIMIT, drop=True)
     itself.send(port.getHost().port)
 
 

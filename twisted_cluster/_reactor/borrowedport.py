@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from twisted.internet import tcp, udp, unix
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress
 from twisted.internet.main import CONNECTION_DONE
 from twisted.python import log
 from twisted.python.failure import Failure
@@ -163,18 +164,23 @@ class _BorrowedStreamMixin(_BorrowingMixin):
     @ivar _welcoming: Whether connections are welcome, if there is room.
     @ivar _taking: Whether they are taken at present.
     @ivar _limit: How many there is room for; C{None} for any number.
+    @ivar _dropped: Told of each connection that is closed because there is no room
+        for it; C{None} if the other workers are to have what comes then.
     @ivar _served: How many are being served.
     """
 
     _welcoming = False
     _taking = False
     _limit: int | None = None
+    _dropped: Callable[[IAddress, IAddress], object] | None = None
     _served = 0
 
     factory: Any
     numberAccepts: int
     transport: Any
     sessionno: int
+    socket: Any
+    _logger: Any
 
     def loseConnection(self, connDone: Failure = _CLOSED) -> Deferred[None] | None:
         """
@@ -196,11 +202,14 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         self._welcoming = False
         self._follow()
 
-    def limitConnections(self, limit: int) -> None:
+    def limitConnections(
+        self, limit: int, dropped: Callable[[IAddress, IAddress], object] | None
+    ) -> None:
         """
         Serve no more than so many connections at a time.
         """
         self._limit = limit
+        self._dropped = dropped
         self._follow()
 
     def connectionMade(self) -> None:
@@ -219,12 +228,18 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         if self._limit is not None:
             self._follow()
 
+    @property
+    def _isFull(self) -> bool:
+        """
+        Whether there is no room for one more connection.
+        """
+        return self._limit is not None and self._served >= self._limit
+
     def _follow(self) -> None:
         """
         Take connections, or do not.
         """
-        isFull = self._limit is not None and self._served >= self._limit
-        if self._welcoming and not isFull:
+        if self._welcoming and (self._dropped is not None or not self._isFull):
             self._startTaking()
         else:
             self._stopTaking()
@@ -255,11 +270,32 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         """
         Accept, where the workers do that themselves.
         """
+        if self._isFull:
+            self._dropWaiting()
+            return
         if self._limit is not None:
             # Twisted does not look again before it has accepted so many.
             self.numberAccepts = min(self.numberAccepts, self._limit - self._served)
         with Conversation(self.reactor.serving):
             super().doRead()  # type: ignore[misc]
+
+    def _dropWaiting(self) -> None:
+        """
+        Accept what waits, and close it.
+        """
+        for connection, peer in tcp._accept(
+            self._logger, range(self.numberAccepts), self.socket, tcp._reservedFD
+        ):
+            with connection:
+                self._tellDropped(connection, peer)
+
+    def _tellDropped(self, connection: socket.socket, peer: Any) -> None:
+        """
+        A connection is about to be closed, since there is no room for it.
+        """
+        if self._dropped is not None:
+            build = self._buildAddr  # type: ignore[attr-defined]
+            self._dropped(build(connection.getsockname()), build(peer))
 
     def takeConnections(
         self, descriptors: Sequence[int], insured: bool
@@ -292,6 +328,10 @@ class _BorrowedStreamMixin(_BorrowingMixin):
             # can be read all the same.
             peer = self._unknownPeer()
         try:
+            if self._isFull:
+                # Or it would not have been asked for.
+                self._tellDropped(connection, peer)
+                return
             protocol = self.factory.buildProtocol(
                 self._buildAddr(peer)  # type: ignore[attr-defined]
             )

@@ -6,12 +6,12 @@ doing something for a client right now.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IAddress, IListeningPort
 from zope.interface import implementer
 
 from twisted_cluster._reactor.idleness import Idleness
@@ -150,7 +150,12 @@ class Serving:
         )
         return port
 
-    def limitConnections(self, port: Any, limit: int) -> None:
+    def limitConnections(
+        self,
+        port: Any,
+        limit: int,
+        dropped: Callable[[IAddress, IAddress], object] | None,
+    ) -> None:
         """
         Serve no more than so many connections of a port at a time.
 
@@ -165,7 +170,7 @@ class Serving:
             raise ConfigurationError(
                 f"the limit has to be a whole number, 0 or more, not {limit!r}"
             )
-        port.limitConnections(limit)
+        port.limitConnections(limit, dropped)
 
     def connectionMade(self, connection: object) -> None:
         """

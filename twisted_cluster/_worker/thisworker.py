@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -20,6 +21,7 @@ from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.events import WorkerExit
 from twisted_cluster.interfaces import IServing
 from twisted_cluster.workerapi import (
+    EVENTS,
     Worker,
     WorkerProcess,
     WorkerStream,
@@ -89,7 +91,13 @@ class ThisProcess(WorkerProcess):
 class ThisWorker(Worker):
     """
     What the program of a worker can ask about itself, and do.
+
+    It has one event more: C{drop(port, host, peer)}, when a connection was closed
+    because there were too many, with the two addresses that it had; see
+    L{limitConnections}.
     """
+
+    _events = (*EVENTS, "drop")
 
     def __init__(self, id: int, link: PrimaryLink, leaving: Leaving) -> None:
         self._early = EarlySpeech()
@@ -166,7 +174,9 @@ class ThisWorker(Worker):
             )
         )
 
-    def limitConnections(self, port: IListeningPort, limit: int) -> None:
+    def limitConnections(
+        self, port: IListeningPort, limit: int, *, drop: bool = False
+    ) -> None:
         """
         Serve no more than so many connections of a port at a time: Node's
         C{server.maxConnections}.
@@ -175,10 +185,13 @@ class ThisWorker(Worker):
         are full it waits in the primary, and then in the kernel's backlog.
 
         @param port: An open port that the workers share.
+        @param drop: Whether to take what comes and close it instead, which is told
+            by the event C{drop}: Node's C{server.dropMaxConnection}.
 
-        @raise ConfigurationError: if it is none.
+        @raise ConfigurationError: if it is no such port, or no such limit.
         """
-        self._served().limitConnections(port, limit)
+        dropped = partial(self.emit, "drop", port) if drop else None
+        self._served().limitConnections(port, limit, dropped)
 
     # -- ports that are not simply shared
 

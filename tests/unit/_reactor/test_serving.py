@@ -52,11 +52,13 @@ class OpenPort:
 
     @ivar closed: Fires when it is closed.
     @ivar limit: How many connections it serves.
+    @ivar dropped: Told of what is too much.
     """
 
     def __init__(self) -> None:
         self.closed: Deferred[None] = Deferred()
         self.limit = 0
+        self.dropped: object = None
 
     def stopListening(self) -> Deferred[None]:
         """
@@ -64,11 +66,11 @@ class OpenPort:
         """
         return self.closed
 
-    def limitConnections(self, limit: int) -> None:
+    def limitConnections(self, limit: int, dropped: object) -> None:
         """
         Keep it.
         """
-        self.limit = limit
+        self.limit, self.dropped = limit, dropped
 
 
 class FailingPort:
@@ -219,8 +221,12 @@ class ServingTests(SynchronousTestCase):
         """
         port, failing = OpenPort(), FailingPort()
         self.serving.ports |= {port, failing}
-        self.serving.limitConnections(port, 3)
+        dropped: list[object] = []
+        self.serving.limitConnections(port, 3, lambda *ends: dropped.append(ends))
         self.assertEqual(port.limit, 3)
+        assert callable(port.dropped)
+        port.dropped("host", "peer")
+        self.assertEqual(dropped, [("host", "peer")])
         noNumber: Any = "4"
         half: Any = 2.5
         for other, limit in (
@@ -231,6 +237,6 @@ class ServingTests(SynchronousTestCase):
             (port, half),
         ):
             self.assertRaises(
-                ConfigurationError, self.serving.limitConnections, other, limit
+                ConfigurationError, self.serving.limitConnections, other, limit, None
             )
         self.assertEqual(port.limit, 3)

@@ -352,6 +352,12 @@ class ThisWorkerTests(SynchronousTestCase):
         self.worker.ipv6Only()
         port = object()
         self.worker.limitConnections(port, 3)  # type: ignore[arg-type]
+        told: list[object] = []
+        self.worker.on("drop", lambda *what: told.append(what))
+        self.worker.limitConnections(port, 4, drop=True)  # type: ignore[arg-type]
+        *_, dropped = self.serving.calls.pop()
+        dropped("host", "peer")
+        self.assertEqual(told, [(port, "host", "peer")])
         self.worker.adoptStreamPort(5, socket.AF_INET, factory)
         self.worker.adoptDatagramPort(6, socket.AF_INET6, factory)
         self.assertEqual(
@@ -359,7 +365,7 @@ class ThisWorkerTests(SynchronousTestCase):
             [
                 ("owning",),
                 ("onIPv6Only",),
-                ("limitConnections", port, 3),
+                ("limitConnections", port, 3, None),
                 ("adoptStreamPort", 5, socket.AF_INET, factory),
                 ("adoptDatagramPort", 6, socket.AF_INET6, factory, 8192),
             ],
