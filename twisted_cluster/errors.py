@@ -11,6 +11,7 @@ Every exception of the package, and whose fault each one is::
     |   +-- TakenBack           it was not read; the other process is blocked or gone
     |   +-- MalformedBox        the other side broke the rules of the wire
     |   +-- HandleRefused       the other process has no descriptor left for it
+    |   +-- MessageRefused      the other process could not decode it
     +-- AnswerFailed            the other process did not answer a question
     |   +-- AnswerTimeout       it did not in time
     +-- WorkerLost              a worker is gone before what was waited for
@@ -98,6 +99,13 @@ class HandleRefused(ChannelError):
     """
     The other process has no descriptors left, so it could not receive what was
     sent to it; nothing of that message was delivered.
+    """
+
+
+class MessageRefused(ChannelError):
+    """
+    The other process could not decode a message, and has dropped it; its log says
+    why.
     """
 
 

@@ -25,8 +25,6 @@ from twisted_cluster._reactor.handofftransport import HandoffTransport
 from twisted_cluster._supervision.lifecycle import State
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.jsoncodec import JSONCodec
-from twisted_cluster._wire.messaging import Messages
-from twisted_cluster._wire.questions import Questions
 from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,
@@ -87,7 +85,7 @@ class StockMessages(amp.Command):
     C{Messages} likewise.
     """
 
-    commandName = Messages.commandName
+    commandName = b"cluster:Messages"
     arguments = [
         (b"parts", amp.String()),
         (b"content", amp.String()),
@@ -101,7 +99,7 @@ class StockQuestions(StockMessages):
     C{Questions} likewise.
     """
 
-    commandName = Questions.commandName
+    commandName = b"cluster:Questions"
 
 
 class StockDelivered(amp.Command):
@@ -109,7 +107,7 @@ class StockDelivered(amp.Command):
     C{Delivered} likewise.
     """
 
-    commandName = b"Delivered"
+    commandName = b"cluster:Delivered"
     arguments = [
         (b"lane", amp.String()),
         (b"boxes", amp.Integer()),
@@ -153,7 +151,7 @@ class StockPeer(amp.AMP):
         Keep a message, and say that it was delivered.
         """
         self.heard.append(("message", values["content"]))
-        self.callRemote(StockDelivered, lane=b"Messages", boxes=1)
+        self.callRemote(StockDelivered, lane=b"cluster:Messages", boxes=1)
         return {}
 
     @StockQuestions.responder
@@ -162,7 +160,7 @@ class StockPeer(amp.AMP):
         Keep the other side's question, or its answer.
         """
         self.heard.append(("question", values["content"]))
-        self.callRemote(StockDelivered, lane=b"Questions", boxes=1)
+        self.callRemote(StockDelivered, lane=b"cluster:Questions", boxes=1)
         return {}
 
     @StockDelivered.responder
@@ -203,7 +201,7 @@ class StockPeer(amp.AMP):
         Keep it.
         """
         self.heard.append(("leaving",))
-        return {}
+        return {"messages": 0, "questions": 0, "isWaiting": False}
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """
@@ -322,7 +320,10 @@ class StockWorkerTests(StockCase):
         gone = {"loan": 1, "leaving": False}
         self.assertEqual(self.result(self.query.callRemote(GiveBack, **gone)), {})
         self.assertFalse(clients[1].isServed)
-        self.assertEqual(self.result(self.stream.callRemote(Leaving)), {})
+        self.assertEqual(
+            self.result(self.stream.callRemote(Leaving)),
+            {"messages": 0, "questions": 0, "isWaiting": False},
+        )
         self.assertIs(self.handle.lifecycle.state, State.RETIRING)
 
     def test_messages(self) -> None:
@@ -339,7 +340,7 @@ class StockWorkerTests(StockCase):
         self.assertEqual(heard, [None])
         self.assertEqual(
             self.stream.heard,
-            [("message", b'{"a":1}'), ("delivered", b"Messages", 1)],
+            [("message", b'{"a":1}'), ("delivered", b"cluster:Messages", 1)],
         )
 
     def test_unknown(self) -> None:

@@ -41,6 +41,37 @@ def test_lastWords() -> None:
     ]
 
 
+def test_farewell() -> None:
+    """
+    What the primary has said arrives before a worker leaves, however much it is and
+    whoever of the two wanted it; questions are answered first; and the primary is
+    told so.  Only what nobody listens to is lost, and that is told, too.
+    """
+    told = linesOf("farewell")
+    assert [line for line in told if line.startswith("exit")] == ["exit 0 None"] * 9
+    assert [line for line in told if line.startswith("heard")] == [
+        "heard 1",
+        "heard 2",
+        "heard 1",
+        "heard 20000",
+        "heard 0",
+        "heard 0",
+        "heard 2",
+        "heard 1",
+        "heard 1",
+    ]
+    assert [line for line in told if not line.startswith(("exit", "heard"))] == [
+        "small {'delivered'}",
+        "large {'delivered'}",
+        "with a handle {'delivered'}",
+        "many {'delivered'}",
+        "slow answer {'at last'}",
+        "nobody listens {'ChannelClosed'}",
+        "it goes by itself {'delivered'}",
+        "broadcast [True, True] 2",
+    ]
+
+
 def test_conversation() -> None:
     """
     Either side asks the other, and gives it commands; what fails fails at the
@@ -82,8 +113,9 @@ def test_late() -> None:
 def test_tooLate() -> None:
     """
     A worker that ends does not wait for anybody to observe what it said; who does
-    when its exit is told still has it.
+    when its exit is told still has it, also if it was killed.
     """
+    assert linesOf("unheard", "killed") == ["it said: good bye"]
     assert linesOf("unheard", "afterwards") == [
         "it ended: exit status 0",
         "it said: good bye",

@@ -321,7 +321,7 @@ class WorkerHandle(ProcessProtocol):
 
     def leaving(self) -> None:
         """
-        It is about to close its channel, of its own free will.
+        It is about to close its channel, because it wants to or was asked to.
         """
         self.voluntary = True
         self._retiring()
@@ -410,6 +410,8 @@ class WorkerHandle(ProcessProtocol):
         # Not before: until now it could touch what it had taken.
         self.insurance.settle(wasAsked=self.retireOrderedAt is not None)
         self._observer.workerExited(self, exit)
+        # Whoever wanted what it said has it.
+        self.link.forgetMessages()
 
     def _pulseChanged(self) -> None:
         """

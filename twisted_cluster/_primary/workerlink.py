@@ -76,7 +76,7 @@ class WorkerReports(Protocol):
 
     def leaving(self) -> None:
         """
-        It is about to close its channel, of its own free will.
+        It is about to close its channel, because it wants to or was asked to.
         """
 
     def channelLost(self) -> None:
@@ -197,7 +197,7 @@ class WorkerLink(MessagingChannel):
         The worker is about to close its end.
         """
         self._worker.leaving()
-        return {}
+        return self.sayNoMore()
 
     @responds(LastWords)
     def lastWords(self) -> dict[str, Any]:

@@ -62,8 +62,8 @@ class ApplicationResponders:
 
         size = sum(map(len, box.values()))
         if self._unanswered.hasRoom(size):
-            responded = self._unanswered.until(maybeDeferred(responder, box), size)
-            responded.addCallback(answer).addErrback(failed)
+            answered = maybeDeferred(responder, box).addCallback(answer)
+            self._unanswered.until(answered.addErrback(failed), size)
         else:
             self._log.error("{peer} asks more than is answered", peer=peer)
             refuse(amp.UNKNOWN_ERROR_CODE, "Too many questions")

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from twisted_cluster._wire.delivery import Delivery
 from twisted_cluster._wire.messaging import MessagingChannel
+from twisted_cluster._wire.reserved import requireUnreserved
 from twisted_cluster.errors import AnswerTimeout, ConfigurationError
 from twisted_cluster.interfaces import IHandles, ISending
 from twisted_cluster.observing import requireCallable
@@ -175,7 +176,11 @@ class Correspondence:
         @return: Fires with the response; fails with one of the command's
             declared errors, L{twisted.protocols.amp.RemoteAmpError}, or
             L{ChannelClosed}.
+
+        @raise ConfigurationError: if the command has a name that only the
+            package's own may have.
         """
+        requireUnreserved(command)
         return self._channel.callRemote(command, **arguments)
 
     def addLocator(self, locator: IResponderLocator) -> None:

@@ -28,7 +28,13 @@ from twisted.python.failure import Failure
 from twisted_cluster._wire.arguments import Descriptors, Numbers
 from twisted_cluster._wire.delivery import Delivery
 from twisted_cluster._wire.descriptors import closeAll
-from twisted_cluster.errors import ChannelClosed, HandleRefused, MalformedBox
+from twisted_cluster._wire.reserved import reserved
+from twisted_cluster.errors import (
+    ChannelClosed,
+    HandleRefused,
+    MalformedBox,
+    MessageRefused,
+)
 
 PART_LIMIT = 65000
 """How many bytes of messages one box carries at most."""
@@ -107,13 +113,17 @@ class Delivered(Command):
     So many more boxes of yours have been delivered, in the lane of that command.
 
     C{refused} says that the last of them was not: there was no room in this
-    process for its descriptor, and its message was dropped.
+    process for its descriptor, and its message was dropped.  C{unreadable} has the
+    places, among the messages that ended in the last of them, of those that this
+    process could not decode, and has dropped.
     """
 
+    commandName = reserved("Delivered")
     arguments = [
         (b"lane", String()),
         (b"boxes", Integer()),
         (b"refused", Boolean(optional=True)),
+        (b"unreadable", Numbers(optional=True)),
     ]
     requiresAnswer = False
 
@@ -184,27 +194,41 @@ class _Box:
     settled: list[Delivery]
 
 
-Deliver = Callable[[list[bytes], list[int], "Handle | None"], None]
+class _Watch(Delivery):
+    """
+    Fires when all messages before it are settled; it is for no message itself.
+    """
+
+
+Deliver = Callable[[list[bytes], list[int], "Handle | None"], Sequence[int]]
+"""
+Is given messages, and returns the places of those that it could not decode.
+"""
 
 
 class Inbox:
     """
     The receiving half of a lane.
 
+    @ivar boxes: How many boxes were delivered so far.
+    @ivar messages: How many messages were.
     @ivar delivered: How many boxes were delivered that the other side has not
         been told of.
     @ivar _deliveredSize: How many bytes those are.
     @ivar _hasEnded: Whether a message ended in one of those.
     @ivar _deliver: Is given complete messages and their marks, in order, and
         with the last of them its handle; until there is one, they wait.
-    @ivar _refuse: Called when a message has lost its handle.
+    @ivar _refuse: Called when the last message has lost its handle, with nothing,
+        or could not be decoded, with the places of all those in its box.
     @ivar _waiting: Boxes that wait.
     @ivar _waitingSize: How many bytes those are.
     @ivar _incomplete: The parts of a message whose end has not come yet.
     @ivar _incompleteSize: How many bytes those are.
     """
 
-    def __init__(self, refuse: Callable[[], None]) -> None:
+    def __init__(self, refuse: Callable[[Sequence[int]], None]) -> None:
+        self.boxes = 0
+        self.messages = 0
         self.delivered = 0
         self._deliveredSize = 0
         self._hasEnded = False
@@ -307,14 +331,18 @@ class Inbox:
             at = self._put(numbers, content, contents, marks)
         if at != len(content):
             raise MalformedBox("parts that are longer or shorter than their box")
+        self.boxes += 1
         self.delivered += 1
         self._deliveredSize += at + HEADER * len(numbers)
         if contents:
             self._hasEnded = True
+            self.messages += len(contents)
         if handle is not None and handle.descriptor < 0:
-            self._refuse()
+            self._refuse(())
         elif contents:
-            self._deliver(contents, marks, handle)
+            unreadable = self._deliver(contents, marks, handle)
+            if unreadable:
+                self._refuse(unreadable)
 
     def _put(
         self,
@@ -361,6 +389,7 @@ class Outbox:
     @ivar _inbox: The other half, of whose deliveries the other side is told.
     @ivar _unsent: Messages that wait for room in the window.
     @ivar _underway: The boxes that the other side has not confirmed.
+    @ivar _delivered: How many messages the other side has confirmed.
     @ivar _room: How many bytes the window has left.
     @ivar _contents: The parts that go out together next.
     @ivar _marks: By its place among them, what is to be said of a part beside
@@ -383,6 +412,7 @@ class Outbox:
         self._inbox = inbox
         self._unsent: deque[_Outgoing] = deque()
         self._underway: deque[_Box] = deque()
+        self._delivered = 0
         self._room = WINDOW
         self._contents: list[bytes | memoryview] = []
         self._marks: dict[int, int] = {}
@@ -401,9 +431,15 @@ class Outbox:
 
         @param mark: At most L{MARK_LIMIT} - 1.
         @param settled: Fires when the message was delivered.
+
+        @raise ValueError: if it is longer than any message may be.
         """
         size = len(content)
         if size > SMALL or self._room <= 0 or self._unsent or handle is not None:
+            if size > MESSAGE_LIMIT:
+                raise ValueError(
+                    f"a message of {size} bytes; {MESSAGE_LIMIT} are possible"
+                )
             self._unsent.append(
                 _Outgoing(
                     memoryview(content),
@@ -440,6 +476,13 @@ class Outbox:
         return underway + len(self._contents) + len(self._unsent)
 
     @property
+    def sent(self) -> int:
+        """
+        How many messages were sent so far.
+        """
+        return self._delivered + self.undelivered
+
+    @property
     def unconfirmed(self) -> int:
         """
         How many bytes have not been delivered yet, with what they weigh beside.
@@ -452,7 +495,7 @@ class Outbox:
         """
         @return: Fires when all that was sent so far is settled.
         """
-        settled = Delivery()
+        settled = _Watch()
         if self._unsent:
             self._unsent[-1].settled.append(settled)
         elif self._contents:
@@ -463,9 +506,14 @@ class Outbox:
             return succeed(None)
         return settled
 
-    def confirmed(self, boxes: int, refused: bool = False) -> None:
+    def confirmed(
+        self, boxes: int, refused: bool = False, unreadable: Sequence[int] = ()
+    ) -> None:
         """
-        The other side has delivered boxes, or refused the last of them.
+        The other side has delivered boxes.
+
+        @param refused: Not the last of them, for want of a descriptor.
+        @param unreadable: Nor these of the messages that ended in it.
 
         @raise MalformedBox: if it has not been sent so many.
         """
@@ -475,13 +523,9 @@ class Outbox:
             boxes -= 1
             box = self._underway.popleft()
             self._room += box.size
-            if refused and not boxes:
-                for settled in box.settled:
-                    settled.errback(
-                        Failure(
-                            HandleRefused("the other process has no descriptors left")
-                        )
-                    )
+            self._delivered += box.messages
+            if not boxes and (refused or unreadable):
+                _settleSome(box.settled, refused, unreadable)
             else:
                 for settled in box.settled:
                     if settled.heeded:
@@ -558,20 +602,38 @@ class Outbox:
         self._contents, self._settled, self._size = [], [], 0
         return pieces
 
-    def confirm(self, refused: bool = False) -> None:
+    def confirm(self) -> None:
         """
         Send what was gathered, and tell the other side what was delivered.
-
-        @param refused: The last of it was not.
         """
-        if self._contents and not refused:
+        if self._contents:
             self.flush()
+        self._tellDelivered(b"")
+
+    def refuse(self, unreadable: Sequence[int]) -> None:
+        """
+        Tell the other side what was delivered, and what was not.
+
+        @param unreadable: Where those are in the last box that could not be
+            decoded; empty if its handle was lost.
+        """
+        if unreadable:
+            self._tellDelivered(
+                _pair(b"unreadable", struct.pack(f"!{len(unreadable)}Q", *unreadable))
+            )
+        else:
+            self._tellDelivered(_pair(b"refused", b"True"))
+
+    def _tellDelivered(self, more: bytes) -> None:
+        """
+        Tell the other side what was delivered.
+
+        @param more: What else there is to say.
+        """
         if self._inbox.isUrgent:
             delivered = self._inbox.takeDelivered()
             box = self._confirmation + _pair(b"boxes", b"%d" % delivered)
-            if refused:
-                box += _pair(b"refused", b"True")
-            self._write([box + _END], None)
+            self._write([box + more + _END], None)
 
     def _fill(self) -> None:
         """
@@ -603,6 +665,33 @@ class Outbox:
                 self._write(self._box(message.handle), message.handle)
         if pieces:
             self._write(pieces, None)
+
+
+def _settleSome(
+    deliveries: list[Delivery], refused: bool, unreadable: Sequence[int]
+) -> None:
+    """
+    Tell each message of a box whether it was delivered.
+
+    @param refused: None was.
+    @param unreadable: The places of those that were not.
+    """
+    place = 0
+    for settled in deliveries:
+        if isinstance(settled, _Watch):
+            settled.callback(None)
+            continue
+        if refused:
+            settled.errback(
+                Failure(HandleRefused("the other process has no descriptors left"))
+            )
+        elif place in unreadable:
+            settled.errback(
+                Failure(MessageRefused("the other process could not decode it"))
+            )
+        else:
+            settled.callback(None)
+        place += 1
 
 
 def closeHandle(handle: Handle | None) -> None:

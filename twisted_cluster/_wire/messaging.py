@@ -11,15 +11,17 @@ the answers to its questions either.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from attrs import field, frozen
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.amp import COMMAND
 from twisted.python.failure import Failure
 
+from twisted_cluster._wire.arguments import Numbers
 from twisted_cluster._wire.boxes import Box
 from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.codec import Codec
@@ -36,13 +38,17 @@ from twisted_cluster._wire.lanes import (
     closeHandle,
 )
 from twisted_cluster._wire.questions import Answerer, Dialogue, Questions
+from twisted_cluster._wire.reserved import reserved
 from twisted_cluster.errors import ChannelClosed, MalformedBox
+from twisted_cluster.observing import Occasion
 
 
 class Messages(LaneCommand):
     """
     Messages; their marks are 0.
     """
+
+    commandName = reserved("Messages")
 
 
 def _firstError(failure: Failure) -> Failure:
@@ -56,6 +62,22 @@ def _firstError(failure: Failure) -> Failure:
 
 _WEIGHT = 256
 """How many bytes a message is thought to take that waits for room in its window."""
+
+
+@frozen(eq=False)
+class _Hearing:
+    """
+    What somebody waits for to be heard.
+
+    @ivar messages: How many messages, since the beginning.
+    @ivar questions: How many questions and answers.
+    @ivar heard: That they were.
+    """
+
+    messages: int
+    questions: int
+    heard: Occasion[None] = field(factory=Occasion)
+
 
 Receiver = Callable[[Any, Any], object]
 GroupReceiver = Callable[[list[Any], Any], object]
@@ -72,6 +94,8 @@ class MessagingChannel(Channel):
     @ivar _kept: Messages that were taken from the other side because it is about
         to end.
     @ivar _dialogue: What is asked and answered in the lane of questions.
+    @ivar _maySay: Whether the channel is open, and its end not agreed upon.
+    @ivar _heard: What somebody waits for to be heard, if anybody does.
     """
 
     _log = Logger()
@@ -85,9 +109,16 @@ class MessagingChannel(Channel):
         self._kept = KeptMessages()
         self._dialogue = Dialogue(codec, self._sayInDialogue, self._unanswered)
         self._unheeded = Unheeded(self.peer)
-        self._messagesIn = Inbox(lambda: self._messagesOut.confirm(refused=True))
+        self._heard: _Hearing | None = None
+        self._maySay = False
+        self._messagesIn = Inbox(
+            # It is made after this.
+            lambda places: self._messagesOut.refuse(places)  # noqa: PLW0108
+        )
         self._messagesOut = Outbox(Messages.commandName, self._write, self._messagesIn)
-        self._questionsIn = Inbox(lambda: self._questionsOut.confirm(refused=True))
+        self._questionsIn = Inbox(
+            lambda places: self._questionsOut.refuse(places)  # noqa: PLW0108
+        )
         self._questionsOut = Outbox(
             Questions.commandName, self._write, self._questionsIn
         )
@@ -107,10 +138,11 @@ class MessagingChannel(Channel):
             has to stay open until the Deferred fires.
 
         @return: Fires when the other side's receiver was given the message;
-            fails with L{ChannelClosed} if the channel is lost before, or with
-            L{HandleRefused} if the other process has no room for the handle:
-            then it was not given the message either.  Nobody has to handle that;
-            it is logged then, once for the channel.
+            fails with L{ChannelClosed} if the channel is lost before, with
+            L{HandleRefused} if the other process has no room for the handle, or
+            with L{MessageRefused} if it cannot decode the message: then its
+            receiver was not given it.  Nobody has to handle that; it is logged
+            then, once for the channel.
 
         @raise TypeError: if there are no messages of this type.
         @raise ValueError: if there are no messages with this value.
@@ -118,7 +150,7 @@ class MessagingChannel(Channel):
         content = self._encode(message)
         delivered = Delivery()
         delivered.unheeded = self._unheeded
-        if self.connected:
+        if self._maySay:
             self._messagesOut.send(content, 0, handle, delivered)
         else:
             delivered.errback(Failure(ChannelClosed("the channel is closed")))
@@ -159,15 +191,18 @@ class MessagingChannel(Channel):
         self._receiver = receiver
         self._attach = attach
         for contents, handle in self._kept.take():
+            # The other side is gone, or about to go: nobody to tell if it cannot
+            # be decoded.
             self._messagesReceived(contents, [], handle)
         self._openMessages(self._messagesReceived)
 
     def keepMessages(self) -> None:
         """
         Take what the other side sends off its hands, though nobody receives it
-        yet: it is about to end, and waits for nothing else.
+        yet: it is about to end, and waits for nothing else; or it has ended.
 
-        A window of it waits here; what is more than that is dropped.
+        A window of it waits here, until it is received or forgotten; what is more
+        than that is dropped.
         """
         if self._receiver is None and self._kept.begin():
             self._openMessages(self._kept.keep)
@@ -217,6 +252,70 @@ class MessagingChannel(Channel):
         )
         return delivered.addCallbacks(lambda _: None, _firstError)
 
+    @property
+    def progress(self) -> int:
+        """
+        Grows while the other side works: takes what is said here, or says something.
+        """
+        heard = self._messagesIn.boxes + self._questionsIn.boxes
+        return heard - self.unconfirmed
+
+    # -- the end of the conversation
+
+    def sayNoMore(self) -> dict[str, Any]:
+        """
+        From now on nobody here can send a message or ask a question; answers still
+        can be given.
+
+        @return: How many C{messages}, and how many C{questions} and answers, were
+            said so far, and whether somebody C{isWaiting} for an answer.
+        """
+        self._maySay = False
+        return {
+            "messages": self._messagesOut.sent,
+            "questions": self._questionsOut.sent,
+            "isWaiting": self._dialogue.isWaiting or bool(self._questions),
+        }
+
+    @property
+    def maySay(self) -> bool:
+        """
+        Whether messages and questions can be sent.
+        """
+        return self._maySay
+
+    def whenHeard(self, messages: int, questions: int) -> Deferred[None]:
+        """
+        Wait for what the other side has said.  Messages are not waited for while
+        nobody receives them here.
+
+        @param messages: How many messages that are, since the beginning.
+        @param questions: How many questions and answers.
+
+        @return: Fires when this side's program was given them, and the other side
+            was told; fails with L{ChannelClosed} if the channel is lost before.
+        """
+        self._heard = _Hearing(messages, questions)
+        self._confirm()
+        return self._heard.heard.when()
+
+    def whenAnswered(self) -> Deferred[None]:
+        """
+        @return: Fires when no question of the other side's, and no command of its
+            application's, is without an answer from this side.
+        """
+        return self._unanswered.whenNone()
+
+    def _checkHeard(self, hearing: _Hearing) -> None:
+        """
+        Tell whoever waits if it was heard.
+        """
+        isReceived = self._receiver is None or (
+            self._messagesIn.messages >= hearing.messages
+        )
+        if isReceived and self._questionsIn.messages >= hearing.questions:
+            hearing.heard.happened(None)
+
     # -- questions
 
     def ask(self, question: object) -> Deferred[Any]:
@@ -234,7 +333,7 @@ class MessagingChannel(Channel):
         # Whoever says something and then asks about it expects that order.  It comes
         # first, as whoever writes may find that the channel is lost.
         self._messagesOut.flush()
-        if not self.connected:
+        if not self._maySay:
             return fail(ChannelClosed("the channel is closed"))
         return self._dialogue.ask(content)
 
@@ -295,7 +394,11 @@ class MessagingChannel(Channel):
         elif name == Delivered.commandName:
             try:
                 _, outbox = self._lanes[box[b"lane"]]
-                outbox.confirmed(int(box[b"boxes"]), box.get(b"refused") == b"True")
+                outbox.confirmed(
+                    int(box[b"boxes"]),
+                    box.get(b"refused") == b"True",
+                    Numbers().fromString(box.get(b"unreadable", b"")),
+                )
             except (KeyError, ValueError) as e:
                 raise MalformedBox(f"the values of a box: {e!r}") from e
         else:
@@ -312,16 +415,19 @@ class MessagingChannel(Channel):
 
     def _messagesReceived(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> None:
+    ) -> Sequence[int]:
         """
         Decode messages and deliver them.
+
+        @return: The places of those that cannot be decoded.
         """
         receiver = self._receiver
         assert receiver is not None
+        unreadable: Sequence[int] = ()
         try:
             messages = self._codec.decodeAll(contents)
         except Exception:
-            messages = self._decodeEach(contents)
+            messages, unreadable = self._decodeEach(contents)
             if not messages:
                 closeHandle(handle)
         if messages:
@@ -329,21 +435,25 @@ class MessagingChannel(Channel):
                 receiver(messages, None if handle is None else self._attach(handle))
             except Exception:
                 self._log.failure("the receiver of a message failed")
+        return unreadable
 
-    def _decodeEach(self, contents: list[bytes]) -> list[object]:
+    def _decodeEach(self, contents: list[bytes]) -> tuple[list[object], list[int]]:
         """
         Decode those that can be.
+
+        @return: They, and the places of the others.
         """
-        messages = []
-        for content in contents:
+        messages, unreadable = [], []
+        for place, content in enumerate(contents):
             try:
                 messages.append(self._codec.decode(content))
             except Exception:
+                unreadable.append(place)
                 self._log.failure(
                     "dropped a message of {size} bytes that cannot be decoded",
                     size=len(content),
                 )
-        return messages
+        return messages, unreadable
 
     # -- what goes out
 
@@ -364,6 +474,8 @@ class MessagingChannel(Channel):
         if self.connected:
             self._messagesOut.confirm()
             self._questionsOut.confirm()
+        if self._heard is not None:
+            self._checkHeard(self._heard)
 
     def _send(
         self,
@@ -378,15 +490,29 @@ class MessagingChannel(Channel):
         self._questionsOut.flush()
         super()._send(box, make, objects)
 
-    # -- the end
+    # -- the beginning, and the end
+
+    def connectionMade(self) -> None:
+        """
+        From now on something can be said.
+        """
+        self._maySay = True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         Fail what was not delivered or answered, in its order.
         """
         self.connected = 0
+        self._maySay = False
+        if not self._brokenOff:
+            # Somebody may still want what has arrived.
+            self.keepMessages()
         self._messagesIn.lost()
         self._messagesOut.lost()
         self._questionsOut.lost()
         self._dialogue.lost()
+        if self._heard is not None:
+            self._heard.heard.willNeverHappen(
+                ChannelClosed("the channel was lost before all was heard")
+            )
         super().connectionLost(reason)

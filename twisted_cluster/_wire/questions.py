@@ -5,7 +5,7 @@ answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from twisted_cluster._wire.codec import Codec
 from twisted_cluster._wire.lanes import Handle, LaneCommand, closeHandle
+from twisted_cluster._wire.reserved import reserved
 from twisted_cluster._wire.unanswered import Unanswered
 from twisted_cluster.errors import AnswerFailed, ChannelClosed
 
@@ -24,6 +25,8 @@ class Questions(LaneCommand):
     that the asking side gave to the question, the high bits say which it is:
     a question, its answer, or, in words, why there is none.
     """
+
+    commandName = reserved("Questions")
 
 
 _KIND_SHIFT = 28
@@ -76,6 +79,13 @@ class Dialogue:
         self._send(content, _QUESTION << _KIND_SHIFT | number)
         return answered
 
+    @property
+    def isWaiting(self) -> bool:
+        """
+        Whether somebody here waits for an answer.
+        """
+        return bool(self._asked)
+
     def _forget(self, number: int) -> None:
         """
         Whoever asked has given up.
@@ -84,9 +94,11 @@ class Dialogue:
 
     def received(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> None:
+    ) -> Sequence[int]:
         """
         Have questions answered, and hand out answers.
+
+        @return: Nothing: what cannot be decoded is told to whoever asked.
         """
         closeHandle(handle)
         for content, mark in zip(contents, marks or [0] * len(contents), strict=True):
@@ -109,19 +121,22 @@ class Dialogue:
                 answered.errback(Failure(AnswerFailed(reason)))
             else:
                 answered.callback(answer)
+        return ()
 
     def _questionReceived(self, content: bytes, number: int) -> None:
         """
         Have a question answered, unless too many are not.
         """
+        hasRoom = self._unanswered.hasRoom(len(content))
         answered: Deferred[Any]
-        if self._unanswered.hasRoom(len(content)):
-            asked = maybeDeferred(self._answerTo, content)
-            answered = self._unanswered.until(asked, len(content))
+        if hasRoom:
+            answered = maybeDeferred(self._answerTo, content)
         else:
             answered = fail(AnswerFailed("too many questions wait for their answers"))
         answered.addCallback(self._sendAnswer, number)
         answered.addErrback(self._sendReason, number)
+        if hasRoom:
+            self._unanswered.until(answered, len(content))
 
     def _answerTo(self, content: bytes) -> object:
         """

@@ -4,7 +4,8 @@ What a worker says to the primary.
 The first three travel on the query channel, where the worker waits for each
 answer; everything that begins or ends a port's life is among them, so that
 closing a port can never be overtaken by opening it again.  What is about
-connections travels on the hand-off channel, and the others on the stream channel.
+connections travels on the hand-off channel, and the others on the stream channel,
+where the application's own commands travel, too: hence their names.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 from twisted.protocols.amp import Boolean, Command, Integer, String, Unicode
 
 from twisted_cluster._wire.arguments import Descriptors, Numbers
+from twisted_cluster._wire.reserved import reserved
 from twisted_cluster.listening import ListenRequest, PortKind
 
 
@@ -82,6 +84,7 @@ class Running(Command):
     The program's reactor runs: from now on I can take connections.
     """
 
+    commandName = reserved("Running")
     requiresAnswer = False
 
 
@@ -117,11 +120,21 @@ class Touched(Command):
 
 class Leaving(Command):
     """
-    I am going to close the channel, of my own free will.
+    I am going to close the channel, because I want to or was asked to.
 
     The worker waits for the answer: when the channel is lost, the primary has to
-    know that this is no crash.
+    know that this is no crash.  From its answer on the primary's program says
+    nothing more; the answer tells how many messages, and how many questions and
+    answers, it has said by then, since they may arrive later, and whether it waits
+    for answers itself.
     """
+
+    commandName = reserved("Leaving")
+    response = [
+        (b"messages", Integer()),
+        (b"questions", Integer()),
+        (b"isWaiting", Boolean()),
+    ]
 
 
 class LastWords(Command):
@@ -129,10 +142,11 @@ class LastWords(Command):
     I am about to end, and wait for nothing but that you take my messages.
     """
 
+    commandName = reserved("LastWords")
     requiresAnswer = False
 
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 
 
 def listenArguments(request: ListenRequest) -> dict[str, Any]:

@@ -4,7 +4,7 @@ What the primary says to a worker.
 L{TakeConnections} has a channel of its own, the hand-off channel, on which the
 primary says nothing else: each box is one packet there, which is read by the
 worker, or taken back by the primary, but never by both.  The others travel on
-the stream channel.
+the stream channel, with the application's own commands: hence their names.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from twisted.protocols.amp import Boolean, Command, Integer
 
 from twisted_cluster._wire.arguments import Descriptors, Numbers
+from twisted_cluster._wire.reserved import reserved
 
 
 class TakeConnections(Command):
@@ -47,6 +48,8 @@ class Turn(Command):
     The answer says so by being there.
     """
 
+    commandName = reserved("Turn")
+
 
 class Leave(Command):
     """
@@ -54,3 +57,5 @@ class Leave(Command):
 
     The answer says that the worker has begun.
     """
+
+    commandName = reserved("Leave")

@@ -4,11 +4,9 @@ What the other side has asked, and nobody has answered yet.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from twisted.internet.defer import Deferred, succeed
 
-from twisted.internet.defer import Deferred
-
-_T = TypeVar("_T")
+from twisted_cluster.observing import Occasion
 
 UNANSWERED_LIMIT = 64 * 1024 * 1024
 """
@@ -29,10 +27,22 @@ class Unanswered:
     Questions that this side's application has not answered yet.
 
     @ivar _weight: How many bytes they are thought to take.
+    @ivar _none: That there are none, if somebody waits for it.
     """
 
     def __init__(self) -> None:
         self._weight = 0
+        self._none: Occasion[None] | None = None
+
+    def whenNone(self) -> Deferred[None]:
+        """
+        @return: Fires when there are none.
+        """
+        if not self._weight:
+            return succeed(None)
+        if self._none is None:
+            self._none = Occasion()
+        return self._none.when()
 
     def hasRoom(self, size: int) -> bool:
         """
@@ -41,16 +51,18 @@ class Unanswered:
         """
         return not self._weight or self._weight + size + QUESTION <= UNANSWERED_LIMIT
 
-    def until(self, answered: Deferred[_T], size: int) -> Deferred[_T]:
+    def until(self, answered: Deferred[None], size: int) -> None:
         """
         The application was given a question of so many bytes.
 
-        @return: The same Deferred: until it fires, the question is unanswered.
+        @param answered: Fires when its answer was sent, or why there is none.
         """
         self._weight += size + QUESTION
 
-        def over(result: _T) -> _T:
+        def over(_: object) -> None:
             self._weight -= size + QUESTION
-            return result
+            if not self._weight and self._none is not None:
+                none, self._none = self._none, None
+                none.happened(None)
 
-        return answered.addBoth(over)
+        answered.addCallback(over)

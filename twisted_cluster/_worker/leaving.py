@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -27,8 +28,8 @@ Seconds in which a primary that works takes or answers something.
 class Leaving:
     """
     One worker's way out, which it goes once: it closes its ports, finishes with
-    its clients, has its messages delivered, closes the channel, and ends when
-    nothing keeps it any more.
+    its clients, hears what the primary still has to say, has its own messages
+    delivered, closes the channel, and ends when nothing keeps it any more.
 
     @ivar begun: Whether it is on its way.
     @ivar clock: The reactor, once there is one.
@@ -54,17 +55,15 @@ class Leaving:
         self.clock: IReactorTime | None = None
         self._isStuck = False
 
-    def leave(self, serving: IServing, announced: bool) -> Deferred[None]:
+    def leave(self, serving: IServing) -> Deferred[None]:
         """
         Go.
-
-        @param announced: Whether the primary knows that this is no crash.
 
         @return: Fires when the channel is closed.
         """
         if not self.begun:
             self.begun = True
-            Deferred.fromCoroutine(self._go(serving, announced)).addErrback(
+            Deferred.fromCoroutine(self._go(serving)).addErrback(
                 lambda failure: self._log.failure("could not leave in order", failure)
             )
         return self._disconnected.when()
@@ -93,7 +92,7 @@ class Leaving:
         """
         self._disconnected.happened(None)
 
-    async def _go(self, serving: IServing, announced: bool) -> None:
+    async def _go(self, serving: IServing) -> None:
         """
         The way itself.
         """
@@ -101,8 +100,8 @@ class Leaving:
         self._ports.leaving = True
         await serving.closePorts()
         await serving.whenServed()
-        if not announced:
-            await self._announce()
+        if await self._announce():
+            await self._answer()
         await self._close()
         await serving.whenIdle()
         self._stop()
@@ -125,11 +124,32 @@ class Leaving:
         await self._close()
         self._stop()
 
-    async def _announce(self) -> None:
+    async def _announce(self) -> bool:
         """
-        Have the primary know that this is no crash.
+        Have the primary know that this is no crash, and hear what it said before it
+        knew.
+
+        @return: Whether it waits for answers.
         """
-        await self._patiently(Deferred.fromCoroutine(self._link.announceLeaving()))
+        announced = Deferred.fromCoroutine(self._link.announceLeaving())
+        return bool(await self._patiently(announced))
+
+    async def _answer(self) -> None:
+        """
+        Let the program answer what it was asked, but not for ever: what it waits
+        for may be that this process ends.
+        """
+        answered = self._link.whenAnswered()
+        if self.clock is not None:
+            answered.addTimeout(PATIENCE, self.clock)
+        try:
+            await answered
+        except TookTooLong:
+            self._log.warn(
+                "questions of the primary had no answer for {patience:g} s; leaving "
+                "without",
+                patience=PATIENCE,
+            )
 
     async def _close(self) -> None:
         """
@@ -143,26 +163,29 @@ class Leaving:
             self._link.transport.loseConnection()
         await self._patiently(self._disconnected.when())
 
-    async def _patiently(self, waited: Deferred[Any]) -> None:
+    async def _patiently(self, waited: Deferred[Any]) -> object:
         """
         Wait for the primary, as long as it does anything at all.
+
+        @return: What came of it; C{None} if it was given up.
         """
         looking: list[IDelayedCall] = []
 
         def look(before: float) -> None:
             looking.clear()
-            unconfirmed = self._link.unconfirmed
-            if self._isStuck or unconfirmed >= before:
+            progress = self._link.progress
+            if self._isStuck or progress <= before:
                 self._giveUp()
                 waited.cancel()
             elif self.clock is not None:
-                looking.append(self.clock.callLater(PATIENCE, look, unconfirmed))
+                looking.append(self.clock.callLater(PATIENCE, look, progress))
 
-        look(float("inf"))
+        look(float("-inf"))
         try:
             # Only a Deferred that was given up is cancelled.
             with suppress(CancelledError):
-                await waited
+                return await waited
+            return None
         finally:
             for call in looking:
                 call.cancel()

@@ -43,16 +43,21 @@ class PrimaryLink(MessagingChannel):
         """
         self.tell(Running)
 
-    async def announceLeaving(self) -> None:
+    async def announceLeaving(self) -> bool:
         """
         Tell the primary that the channel is going to be closed, and wait until
-        it knows.
+        it knows, and what its program has said by then is heard.
+
+        @return: Whether that program waits for answers.
         """
         try:
-            await self.callRemote(Leaving)
+            said = await self.callRemote(Leaving)
+            await self.whenHeard(said["messages"], said["questions"])
         except ChannelClosed:
             # It has gone itself.
-            return
+            return False
+        isWaiting: bool = said["isWaiting"]
+        return isWaiting
 
     def sayLastWords(self) -> None:
         """

@@ -150,7 +150,7 @@ class ThisWorker(Worker):
 
         @raise ConfigurationError: if there is no reactor yet.
         """
-        self._leaving.leave(self._served(), announced=False)
+        self._leaving.leave(self._served())
         return self.whenDisconnected()
 
     def kill(self, signal: str | int = "SIGTERM") -> None:
@@ -284,7 +284,7 @@ class ThisWorker(Worker):
         """
         The primary wants this worker to leave.
         """
-        self._leaving.leave(self._served(), announced=True)
+        self._leaving.leave(self._served())
 
     def channelLost(self) -> None:
         """

@@ -22,8 +22,8 @@ LARGE = 5 * PART_LIMIT
 
 class BytesCodec:
     """
-    Messages that are bytes already.  C{b"?"} cannot be decoded, nor can anything
-    be that has it beside it.
+    Messages that are bytes already.  What begins with C{b"?"} cannot be decoded, nor
+    can anything be that has it beside it.
     """
 
     def encode(self, message: object) -> bytes:
@@ -36,9 +36,9 @@ class BytesCodec:
 
     def decode(self, content: bytes) -> object:
         """
-        Everything but C{b"?"}.
+        Everything that does not begin with C{b"?"}.
         """
-        if content == b"?":
+        if content[:1] == b"?":
             raise ValueError("no message")
         return content
 

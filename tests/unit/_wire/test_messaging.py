@@ -36,7 +36,13 @@ from twisted_cluster._wire.lanes import (
 )
 from twisted_cluster._wire.messaging import Messages, MessagingChannel
 from twisted_cluster._wire.questions import Questions
-from twisted_cluster.errors import ChannelClosed, HandleRefused, MalformedBox
+from twisted_cluster.errors import (
+    AnswerFailed,
+    ChannelClosed,
+    HandleRefused,
+    MalformedBox,
+    MessageRefused,
+)
 
 
 class MessageTests(MessagingCase):
@@ -130,16 +136,56 @@ class MessageTests(MessagingCase):
 
     def test_undecodable(self) -> None:
         """
-        A message that cannot be decoded is logged and dropped; those around it
-        are not, and the channel goes on.
+        A message that cannot be decoded is logged and dropped, and who sent it is
+        told; those around it are delivered, and the channel goes on.
         """
         self.far.listen()
-        for message in (b"1", b"2", b"3", b"?", b"4"):
-            self.near.sendMessage(message)
+        messages = (b"1", b"2", b"3", b"?", b"4", b"?", b"5")
+        sent = []
+        for message in messages:
+            sent.append(self.near.sendMessage(message))
+            watched = self.near.whenDelivered()
         self.pump.flush()
-        self.assertEqual(self.far.received, [b"1", b"2", b"3", b"4"])
-        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(self.far.received, [b"1", b"2", b"3", b"4", b"5"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+        for message, told in zip(messages, sent, strict=True):
+            if message == b"?":
+                self.failureResultOf(told, MessageRefused)
+            else:
+                self.successResultOf(told)
+        self.successResultOf(watched)
         self.assertEqual(self.near.undelivered, 0)
+
+    def test_undecodableLarge(self) -> None:
+        """
+        So it is with one of many boxes.
+        """
+        self.far.listen()
+        sent = self.near.sendMessage(b"?" * LARGE)
+        after = self.near.sendMessage(b"after")
+        self.pump.flush()
+        self.failureResultOf(sent, MessageRefused)
+        self.successResultOf(after)
+        self.assertEqual(self.far.received, [b"after"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_tooLarge(self) -> None:
+        """
+        A message that the other side would not take is refused at once, and so is a
+        question; an answer is one that failed.
+        """
+        self.patch(lanes, "MESSAGE_LIMIT", LARGE - 1)
+        self.far.listen()
+        self.near.answerQuestions(lambda question: b"x" * LARGE)
+        for say in (self.near.sendMessage, self.near.ask):
+            problem = self.assertRaises(ValueError, say, b"x" * LARGE)
+            self.assertIn("bytes", str(problem))
+        answered = self.far.ask(b"?")
+        sent = self.near.sendMessage(b"x" * (LARGE - 1))
+        self.pump.flush()
+        self.successResultOf(sent)
+        self.failureResultOf(answered, AnswerFailed)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_receiverRaises(self) -> None:
         """
@@ -458,6 +504,117 @@ class DeliveryTests(MessagingCase):
         self.assertTrue(self.near.lost)
 
 
+class EndTests(MessagingCase):
+    """
+    Tests for the end of the conversation.
+    """
+
+    def test_sayNoMore(self) -> None:
+        """
+        Whoever has to say no more is refused, as if the channel were closed, except
+        for answers; and it is known how much was said.
+        """
+        self.far.listen()
+        self.near.answerQuestions(lambda question: question)
+        self.assertTrue(self.near.maySay)
+        first = self.far.ask(b"first")
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(first), b"first")
+        for _ in range(3):
+            self.near.sendMessage(b"x" * LARGE)
+        unanswered = self.near.ask(b"second")
+        said = self.near.sayNoMore()
+        self.assertEqual(said, {"messages": 3, "questions": 2, "isWaiting": True})
+        self.assertFalse(self.near.maySay)
+        answered = self.far.ask(b"third")
+        self.failureResultOf(self.near.sendMessage(b"late"), ChannelClosed)
+        self.failureResultOf(self.near.ask(b"late"), ChannelClosed)
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(answered), b"third")
+        self.failureResultOf(unanswered, AnswerFailed)
+        self.assertEqual(len(self.far.received), 3)
+
+    def test_heard(self) -> None:
+        """
+        What was said is heard when the receiver was given it, and confirmed.
+        """
+        self.far.listen()
+        sent = [self.near.sendMessage(b"x" * LARGE) for _ in range(3)]
+        self.assertEqual(
+            self.near.sayNoMore(), {"messages": 3, "questions": 0, "isWaiting": False}
+        )
+        heard = self.far.whenHeard(3, 0)
+        while len(self.far.received) < 3:
+            self.assertNoResult(heard)
+            self.assertTrue(self.pump.step())
+        self.successResultOf(heard)
+        self.pump.flush()
+        self.assertEqual(self.outcomes(*sent), [None] * 3)
+        self.successResultOf(self.far.whenHeard(3, 0))
+
+    def test_heardQuestions(self) -> None:
+        """
+        Questions are heard whoever receives messages.
+        """
+        self.near.sendMessage(b"unheard")
+        answered = self.near.ask(b"x" * LARGE)
+        said = self.near.sayNoMore()
+        heard = self.far.whenHeard(said["messages"], said["questions"])
+        self.assertNoResult(heard)
+        self.pump.flush()
+        self.successResultOf(heard)
+        self.failureResultOf(answered, AnswerFailed)
+
+    def test_neverHeard(self) -> None:
+        """
+        What cannot be heard any more is told.
+        """
+        self.far.listen()
+        heard = self.far.whenHeard(1, 0)
+        self.pump.lose()
+        self.failureResultOf(heard, ChannelClosed)
+
+    def test_progress(self) -> None:
+        """
+        While the other side takes something or says something there is progress, and
+        otherwise none.
+        """
+        self.far.listen()
+        seen = [self.near.progress]
+        self.near.sendMessage(b"x" * LARGE)
+        self.assertLess(self.near.progress, seen[0])
+        seen = [self.near.progress]
+        self.pump.flush()
+        seen.append(self.near.progress)
+        self.far.sendMessage(b"unheard")
+        self.pump.flush()
+        self.assertEqual(self.near.progress, seen[-1])
+        self.near.listen()
+        seen.append(self.near.progress)
+        refused = self.far.ask(b"question")
+        self.pump.flush()
+        self.failureResultOf(refused, AnswerFailed)
+        seen.append(self.near.progress)
+        self.assertEqual(seen, sorted(set(seen)))
+
+    def test_unheardAtTheEnd(self) -> None:
+        """
+        What nobody has received when the channel is lost waits for somebody who
+        does, or is given up, with what came along.
+        """
+        self.near.sendMessage(b"unheard")
+        self.near.sendMessage(b"along", Handle("something", self.aDescriptor()))
+        self.pump.flush()
+        self.pump.lose()
+        self.far.listen()
+        self.assertEqual(self.far.received[:2], [b"unheard", b"along"])
+        self.connect()
+        self.near.sendMessage(b"along", Handle("something", self.aDescriptor()))
+        self.pump.flush()
+        self.pump.lose()
+        self.assertEqual(self.far.forgetMessages(), 1)
+
+
 class HandleTests(MessagingCase):
     """
     Tests for handles that travel along.
@@ -514,12 +671,13 @@ class HandleTests(MessagingCase):
 
     def test_neverReceived(self) -> None:
         """
-        One that waits when the channel is lost is closed.
+        One that waits when the channel is lost is closed when it is given up.
         """
         sent = self.near.sendMessage(b"x", Handle("something", self.aDescriptor()))
         self.pump.flush()
         self.pump.lose()
         self.failureResultOf(sent, ChannelClosed)
+        self.assertEqual(self.far.forgetMessages(), 1)
 
     def test_noRoom(self) -> None:
         """
@@ -538,12 +696,14 @@ class HandleTests(MessagingCase):
 
     def test_undecodable(self) -> None:
         """
-        The handle of a message that cannot be decoded is closed.
+        The handle of a message that cannot be decoded is closed, and stays with who
+        sent it.
         """
         self.far.listen()
-        self.near.sendMessage(b"?", Handle("something", self.aDescriptor()))
+        sent = self.near.sendMessage(b"?", Handle("something", self.aDescriptor()))
         self.pump.flush()
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.failureResultOf(sent, MessageRefused)
 
 
 class MalformedTests(MessagingCase):
@@ -758,7 +918,7 @@ class StockPeer(amp.AMP):
         return {}
 
     @Delivered.responder
-    def confirmed(self, lane: bytes, boxes: int, refused: bool | None) -> Any:
+    def confirmed(self, lane: bytes, boxes: int, **_: Any) -> Any:
         """
         Count.
         """

@@ -59,7 +59,7 @@ class QuestionTests(MessagingCase):
             return b"yes"
 
         self.far.answerQuestions(answer)
-        asked = self.near.ask(b"?!")
+        asked = self.near.ask(b"!?")
         self.pump.flush()
         self.assertEqual(self.successResultOf(asked), b"yes")
 

@@ -5,7 +5,6 @@ Tests of L{twisted_cluster._wire.unanswered}.
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_cluster._wire.unanswered import QUESTION, UNANSWERED_LIMIT, Unanswered
@@ -22,12 +21,14 @@ class UnansweredTests(SynchronousTestCase):
         """
         self.unanswered = Unanswered()
 
-    def ask(self, size: int) -> Deferred[str]:
+    def ask(self, size: int) -> Deferred[None]:
         """
         Give the application a question.
+
+        @return: To be fired when its answer is sent.
         """
-        answered: Deferred[str] = Deferred()
-        self.assertIs(self.unanswered.until(answered, size), answered)
+        answered: Deferred[None] = Deferred()
+        self.unanswered.until(answered, size)
         return answered
 
     def test_limit(self) -> None:
@@ -50,12 +51,19 @@ class UnansweredTests(SynchronousTestCase):
 
     def test_answered(self) -> None:
         """
-        An answer makes room, and so does a failure; who waits for them gets them.
+        An answer makes room; who waits until there are none is told by the last one.
         """
+        self.successResultOf(self.unanswered.whenNone())
         first, second = self.ask(UNANSWERED_LIMIT), self.ask(UNANSWERED_LIMIT)
-        first.callback("answer")
+        waiting = [self.unanswered.whenNone() for _ in range(2)]
+        first.callback(None)
         self.assertFalse(self.unanswered.hasRoom(0))
-        second.errback(Failure(ZeroDivisionError()))
+        for each in waiting:
+            self.assertNoResult(each)
+        second.callback(None)
         self.assertTrue(self.unanswered.hasRoom(2 * UNANSWERED_LIMIT))
-        self.assertEqual(self.successResultOf(first), "answer")
-        self.failureResultOf(second, ZeroDivisionError)
+        for each in waiting:
+            self.successResultOf(each)
+        third = self.ask(1)
+        self.assertNoResult(self.unanswered.whenNone())
+        third.callback(None)

@@ -43,7 +43,7 @@ class HearingPrimary(MessagingChannel):
         The worker leaves of its own free will.
         """
         self.heard.append("leaving")
-        return {}
+        return self.sayNoMore()
 
     @responds(LastWords)
     def lastWords(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Tests of L{twisted_cluster._worker.leaving}.
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -55,7 +56,7 @@ class LeavingTests(SynchronousTestCase):
         the channel when all that it said is heard, and stops when nothing keeps
         it any more.
         """
-        left = self.leaving.leave(self.serving, announced=False)
+        left = self.leaving.leave(self.serving)
         self.assertTrue(self.leaving.begun)
         self.assertTrue(self.ports.leaving)
         self.assertEqual(list(self.serving.waitedFor), ["ports"])
@@ -77,16 +78,93 @@ class LeavingTests(SynchronousTestCase):
         self.serving.over("idle")
         self.assertEqual(self.stops, ["stop"])
 
-    def test_asked(self) -> None:
+    def test_hearsTheRest(self) -> None:
         """
-        A primary that asked need not be told.
+        What the primary said before it knew is heard first, however much it is, and
+        confirmed; what it says after that fails.
         """
-        left = self.leaving.leave(self.serving, announced=True)
+        heard: list[object] = []
+        self.link.receiveMessages(lambda message, _: heard.append(message))
+        large = "x" * (3 * WINDOW)
+        before = [self.primary.sendMessage(large), self.primary.sendMessage("small")]
+        left = self.leaving.leave(self.serving)
+        self.serving.over("ports")
+        self.serving.over("served")
+        while "leaving" not in self.primary.heard:
+            self.assertTrue(self.pump.step())
+        after = self.primary.sendMessage("late")
+        self.failureResultOf(after, ChannelClosed)
+        self.failureResultOf(self.primary.ask("late"), ChannelClosed)
+        self.pump.flush()
+        self.successResultOf(left)
+        self.assertEqual(heard, [large, "small"])
+        for each in before:
+            self.successResultOf(each)
+
+    def test_hearsNothing(self) -> None:
+        """
+        Messages that nobody receives are not waited for.
+        """
+        sent = self.primary.sendMessage("x" * (3 * WINDOW))
+        left = self.leaving.leave(self.serving)
         self.serving.over("ports")
         self.serving.over("served")
         self.pump.flush()
         self.successResultOf(left)
-        self.assertEqual(self.primary.heard, [])
+        self.failureResultOf(sent, ChannelClosed)
+
+    def test_answers(self) -> None:
+        """
+        It goes when the questions that the primary asked have their answers, and the
+        primary has them.
+        """
+        answer: Deferred[str] = Deferred()
+        self.link.answerQuestions(lambda question: answer)
+        answered = self.primary.ask("x" * (3 * WINDOW))
+        left = self.leaving.leave(self.serving)
+        self.serving.over("ports")
+        self.serving.over("served")
+        self.pump.flush()
+        self.assertNoResult(left)
+        answer.callback("y" * (3 * WINDOW))
+        self.pump.flush()
+        self.successResultOf(left)
+        self.assertEqual(self.successResultOf(answered), "y" * (3 * WINDOW))
+
+    def test_noAnswer(self) -> None:
+        """
+        It does not wait for an answer for ever: the application may be waiting for
+        the end.
+        """
+        clock = self.leaving.clock = Clock()
+        self.link.answerQuestions(lambda question: self.leaving.leave(self.serving))
+        answered = self.primary.ask("Are you gone?")
+        self.pump.flush()
+        self.serving.over("ports")
+        self.serving.over("served")
+        self.pump.flush()
+        with capturedLogs() as events:
+            clock.advance(PATIENCE)
+        self.assertIn("no answer", events[0]["log_format"])
+        self.pump.flush()
+        self.assertFalse(self.primary.connected)
+        self.failureResultOf(answered, ChannelClosed)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_givenUp(self) -> None:
+        """
+        Nor for one that nobody waits for any more.
+        """
+        self.link.answerQuestions(lambda question: Deferred())
+        answered = self.primary.ask("Are you gone?")
+        answered.addErrback(lambda failure: failure.trap(CancelledError))
+        self.pump.flush()
+        answered.cancel()
+        left = self.leaving.leave(self.serving)
+        self.serving.over("ports")
+        self.serving.over("served")
+        self.pump.flush()
+        self.successResultOf(left)
 
     def test_undelivered(self) -> None:
         """
@@ -102,7 +180,7 @@ class LeavingTests(SynchronousTestCase):
         self.leaving = Leaving(self.ports, self.link, lambda: self.stops.append("stop"))
         pump = connectedChannels(deaf, self.link)
         self.link.sendMessage("hear me")
-        left = self.leaving.leave(self.serving, announced=True)
+        left = self.leaving.leave(self.serving)
         self.serving.over("ports")
         self.serving.over("served")
         pump.flush()
@@ -110,7 +188,7 @@ class LeavingTests(SynchronousTestCase):
         deaf.listen()
         pump.flush()
         self.successResultOf(left)
-        self.assertEqual(deaf.heard, ["last words", "hear me"])
+        self.assertEqual(deaf.heard, ["leaving", "last words", "hear me"])
 
     def leaveWithout(self, primary: HearingPrimary) -> ChannelPump:
         """
@@ -130,11 +208,11 @@ class LeavingTests(SynchronousTestCase):
         """
         It does not wait for ever for a primary that does nothing at all.
         """
-        for announced in (False, True):
+        for _ in range(2):
             self.serving = ServingInSteps()
             pump = self.leaveWithout(HearingPrimary())
             sent = self.link.sendMessage("hear me")
-            self.leaving.leave(self.serving, announced=announced)
+            self.leaving.leave(self.serving)
             self.serving.over("ports")
             self.serving.over("served")
             with capturedLogs() as events:
@@ -157,7 +235,7 @@ class LeavingTests(SynchronousTestCase):
         pump = self.leaveWithout(primary)
         message = "x" * 20_000_000
         self.link.sendMessage(message)
-        self.leaving.leave(self.serving, announced=True)
+        self.leaving.leave(self.serving)
         self.serving.over("ports")
         self.serving.over("served")
         with capturedLogs() as events:
@@ -176,8 +254,8 @@ class LeavingTests(SynchronousTestCase):
         """
         Asked twice, it goes once; both learn when the channel is closed.
         """
-        first = self.leaving.leave(self.serving, announced=True)
-        second = self.leaving.leave(self.serving, announced=False)
+        first = self.leaving.leave(self.serving)
+        second = self.leaving.leave(self.serving)
         for step in ("ports", "served"):
             self.serving.over(step)
         self.pump.flush()
@@ -194,7 +272,7 @@ class LeavingTests(SynchronousTestCase):
         """
         with capturedLogs() as events:
             sent = self.link.sendMessage("lost")
-            left = self.leaving.leave(self.serving, announced=False)
+            left = self.leaving.leave(self.serving)
             self.pump.lose()
             self.failureResultOf(sent, ChannelClosed)
             self.successResultOf(left)
@@ -209,7 +287,7 @@ class LeavingTests(SynchronousTestCase):
         The same if it is lost when only the last words were missing.
         """
         sent = self.link.sendMessage("lost")
-        self.leaving.leave(self.serving, announced=True)
+        self.leaving.leave(self.serving)
         self.serving.over("ports")
         self.serving.over("served")
         self.pump.lose()
@@ -222,7 +300,7 @@ class LeavingTests(SynchronousTestCase):
         A mistake on the way is logged.
         """
         with capturedLogs() as events:
-            self.leaving.leave(self.serving, announced=True)
+            self.leaving.leave(self.serving)
             self.serving.waitedFor["ports"].errback(ZeroDivisionError())
         [event] = events
         self.assertEqual(event["log_format"], "could not leave in order")
@@ -246,7 +324,7 @@ class LeavingTests(SynchronousTestCase):
         """
         One that leaves can still be hurried.
         """
-        left = self.leaving.leave(self.serving, announced=True)
+        left = self.leaving.leave(self.serving)
         self.leaving.hurry()
         self.pump.flush()
         self.successResultOf(left)

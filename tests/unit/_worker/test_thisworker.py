@@ -217,13 +217,13 @@ class ThisWorkerTests(SynchronousTestCase):
 
     def test_asked(self) -> None:
         """
-        It leaves because the primary wants it to, which knows.
+        It leaves because the primary wants it to.
         """
         self.install()
         self.worker.leaveAsAsked()
         self.assertTrue(self.worker.exitedAfterDisconnect)
         self.finish()
-        self.assertEqual(self.primary.heard, [])
+        self.assertEqual(self.primary.heard, ["leaving"])
         self.assertEqual(self.stops, ["stop"])
 
     def test_kill(self) -> None:

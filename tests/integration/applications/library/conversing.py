@@ -14,9 +14,9 @@ import twisted_cluster as cluster
 from twisted_cluster.errors import AnswerFailed
 
 
-class Sum(amp.Command):
+class Leave(amp.Command):
     """
-    Add, unless one of them is negative.
+    Add, unless one of them is negative.  A command of the package's is called so, too.
     """
 
     arguments = [(b"a", amp.Integer()), (b"b", amp.Integer())]
@@ -26,10 +26,10 @@ class Sum(amp.Command):
 
 class Adding(amp.CommandLocator):
     """
-    Responds to L{Sum}.
+    Responds to L{Leave}.
     """
 
-    @Sum.responder
+    @Leave.responder
     def sum(self, a, b):
         """
         Add.
@@ -59,9 +59,9 @@ async def converse(who, other) -> None:
         await other.ask("for ever", timeout=0.01)
     except defer.TimeoutError:
         say(who, "waits no longer")
-    say(who, "commands:", await other.callRemote(Sum, a=1, b=2))
+    say(who, "commands:", await other.callRemote(Leave, a=1, b=2))
     try:
-        await other.callRemote(Sum, a=1, b=-2)
+        await other.callRemote(Leave, a=1, b=-2)
     except ValueError as e:
         say(who, "is refused:", e)
 

@@ -40,6 +40,17 @@ async def afterwards(reactor):
     worker.on("message", lambda message, handle: print("it said:", message))
 
 
+async def killed(reactor):
+    """
+    Observe the messages when the worker was killed.
+    """
+    worker = cluster.fork()
+    await worker.ask("Have you said all?")
+    worker.kill("SIGKILL")
+    await worker.whenExited()
+    worker.on("message", lambda message, handle: print("it said:", message))
+
+
 async def never(reactor):
     """
     Do not observe them at all.
@@ -67,7 +78,9 @@ def speakAndEnd():
     Send something, and end.
     """
     cluster.worker.send("good bye")
-    if sys.argv[1] == "afterwards":
+    if sys.argv[1] == "killed":
+        cluster.worker.answer(lambda question: "yes")
+    elif sys.argv[1] == "afterwards":
         reactor.stop()
     else:
         cluster.worker.disconnect()
