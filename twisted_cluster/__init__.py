@@ -33,18 +33,22 @@ from twisted_cluster._run.facade import ClusterModule
 from twisted_cluster.settings import SchedulingPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from twisted_cluster._primary.forkedworker import ForkedWorker
     from twisted_cluster._run.library import Cluster as Cluster
     from twisted_cluster._worker.thisworker import ThisWorker
+    from twisted_cluster.events import PortReading
     from twisted_cluster.workerapi import Worker as Worker
 
     isPrimary: bool
     isMaster: bool
     isWorker: bool
     worker: ThisWorker | None
-    workers: dict[int, ForkedWorker]
+    workers: Mapping[int, ForkedWorker]
     settings: dict[str, Any]
-    schedulingPolicy: SchedulingPolicy
+    schedulingPolicy: SchedulingPolicy | str
+    ports: list[PortReading]
     _own = Cluster()
     fork = _own.fork
     disconnect = _own.disconnect

@@ -5,6 +5,7 @@ Every exception of the package, and whose fault each one is::
     +-- ConfigurationError      the caller asked for something impossible
     |   +-- TargetError         the program to run cannot be found or loaded
     |   +-- NotAWorker          only a worker process can do this
+    |   +-- NotAPrimary         only a primary process can do this
     +-- ListenRefused           the primary could not open a port for a worker
     +-- ChannelError            the channel between primary and worker
     |   +-- ChannelClosed       it is gone; the other process ended or left
@@ -49,6 +50,14 @@ class TargetError(ConfigurationError):
 class NotAWorker(ConfigurationError):
     """
     This can only be done in a worker process, started by a primary.
+    """
+
+
+class NotAPrimary(ConfigurationError, AttributeError):
+    """
+    Only a process that is no worker can start workers and set how; C{isPrimary} says
+    which it is.  In a worker C{cluster} has no such attribute, so that C{hasattr} and
+    C{getattr} with a default say so, too.
     """
 
 

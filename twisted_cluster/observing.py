@@ -1,15 +1,17 @@
 """
 Telling whoever wants to know.
 
-What happens more than once is told to observers; what happens once is a
-Deferred, for those who ask before and those who ask after.  A mistake in one
-observer is logged and harms nobody else.  C{KeyboardInterrupt} and C{SystemExit}
-are no mistakes: they pass on, to the reactor or whoever else runs this.
+What happens more than once is told to observers, which may be coroutine functions;
+what happens once is a Deferred, for those who ask before and those who ask after.  A
+mistake in one observer is logged and harms nobody else.  C{KeyboardInterrupt} and
+C{SystemExit} are no mistakes: they pass on, to the reactor or whoever else runs this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
 from attrs import frozen
@@ -44,6 +46,16 @@ def requireCallable(thing: object, purpose: str) -> None:
     """
     if not callable(thing):
         raise ConfigurationError(f"{purpose}, and {thing!r} cannot be")
+
+
+def _ofCoroutine(result: object, failed: Callable[[Failure], None]) -> None:
+    """
+    Let an observer that is a coroutine function do its work.
+
+    @param failed: Is told if that fails.
+    """
+    if type(result) is CoroutineType:
+        Deferred.fromCoroutine(result).addErrback(failed)
 
 
 class Emitter:
@@ -120,17 +132,27 @@ class Emitter:
                     continue
                 self._remove(name, entry)
             try:
-                entry.observer(*what)
-            except ClusterStopping:
-                # Whoever replaces each worker that ends need not know when to
-                # leave off.
-                continue
-            except Exception:
-                self._log.failure(
-                    "an observer of {name!r} failed: {observer!r}",
-                    name=name,
-                    observer=entry.observer,
-                )
+                result = entry.observer(*what)
+                if result is not None:
+                    _ofCoroutine(result, partial(self._failed, name, entry.observer))
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            # Whoever cancels what he does himself raises what is no Exception.
+            except BaseException:
+                self._failed(name, entry.observer, Failure())
+
+    def _failed(self, name: str, observer: object, failure: Failure) -> None:
+        """
+        An observer made a mistake; it is none of whoever replaces each worker that
+        ends, who need not know when to leave off.
+        """
+        if not failure.check(ClusterStopping):
+            self._log.failure(
+                "an observer of {name!r} failed: {observer!r}",
+                failure,
+                name=name,
+                observer=observer,
+            )
 
     def _remove(self, name: str, entry: _Entry) -> None:
         """
@@ -173,11 +195,10 @@ class Observers(Generic[_T]):
 
     def remove(self, observer: _T) -> None:
         """
-        Tell C{observer} no more.
-
-        @raise ValueError: if it was not told.
+        Tell C{observer} no more; nothing happens if it was not told.
         """
-        self.known.remove(observer)
+        if observer in self.known:
+            self.known.remove(observer)
 
     def tell(self, happening: str, *what: object) -> None:
         """
@@ -187,13 +208,24 @@ class Observers(Generic[_T]):
         """
         for observer in list(self.known):
             try:
-                getattr(observer, happening)(*what)
-            except Exception:
-                self._log.failure(
-                    "{observer!r} failed in {happening}",
-                    observer=observer,
-                    happening=happening,
-                )
+                result = getattr(observer, happening)(*what)
+                _ofCoroutine(result, partial(self._failed, happening, observer))
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
+                self._failed(happening, observer, Failure())
+
+    def _failed(self, happening: str, observer: _T, failure: Failure) -> None:
+        """
+        An observer made a mistake; see L{Emitter}'s.
+        """
+        if not failure.check(ClusterStopping):
+            self._log.failure(
+                "{observer!r} failed in {happening}",
+                failure,
+                observer=observer,
+                happening=happening,
+            )
 
 
 class Occasion(Generic[_T]):

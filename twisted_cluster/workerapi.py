@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from signal import Signals
+from signal import Signals, valid_signals
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -26,18 +26,21 @@ from twisted_cluster.observing import Emitter, Occasion
 EVENTS = ("online", "listening", "message", "disconnect", "exit", "error")
 
 
-def signalNumber(signal: str | int) -> Signals:
+def signalNumber(signal: str | int) -> int:
     """
-    @param signal: The name of a signal, with or without C{SIG}, or its number.
+    @param signal: The name of a signal, with or without C{SIG}, or its number; 0,
+        which is none, only asks the kernel whether one could be sent.
 
     @raise ConfigurationError: if there is no such signal.
     """
-    try:
-        if isinstance(signal, int):
-            return Signals(signal)
-        return Signals["SIG" + signal.removeprefix("SIG")]
-    except (AttributeError, KeyError, ValueError):
-        raise ConfigurationError(f"there is no signal {signal!r}") from None
+    if isinstance(signal, str):
+        named = Signals.__members__.get("SIG" + signal.removeprefix("SIG"))
+        if named is not None:
+            return named.value
+    # Most real-time signals have a number only.
+    elif signal in (0, *valid_signals()):
+        return int(signal)
+    raise ConfigurationError(f"there is no signal {signal!r}")
 
 
 class WorkerStream:

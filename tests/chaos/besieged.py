@@ -6,6 +6,7 @@ fuzzer speaks to, and what must be the case whatever it says.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
@@ -364,6 +365,10 @@ class Besieged:
         }
         if self.random.random() < 0.2:
             box[b"refused"] = b"True"
+        elif self.random.random() < 0.2:
+            box[b"unreadable"] = self.random.choice(
+                (b"x", struct.pack("!Q", self.random.randrange(3)), b"\xff" * 16)
+            )
         return Piece(serialize(box))
 
     def answer(self, channel: Channel, speech: Speech) -> Piece | None:
@@ -572,7 +577,7 @@ class BesiegedPrimary(Besieged):
             (b"ipv6Only", b"False"),
         ]
         self.say("query 0", query, Piece(encode(request)))
-        self.say("stream 0", link, Piece(serialize({amp.COMMAND: b"Running"})))
+        self.say("stream 0", link, Piece(serialize({amp.COMMAND: Running.commandName})))
         for loan in list(self.cluster._roster.ports._byLoan):  # type: ignore[union-attr]
             box = {amp.COMMAND: b"StartTaking", b"loan": b"%d" % loan}
             self.say("handoff 0", handoff, Piece(serialize(box)))

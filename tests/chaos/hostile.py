@@ -288,8 +288,14 @@ class Speech:
             pairs, count = (
                 [
                     (amp.COMMAND, Delivered.commandName),
-                    (b"lane", random.choice((b"Messages", b"Questions", b"?"))),
+                    (
+                        b"lane",
+                        random.choice(
+                            (Messages.commandName, Questions.commandName, b"?")
+                        ),
+                    ),
                     (b"boxes", confirmed),
+                    (b"unreadable", random.choice((b"", *ODD_BYTES))),
                 ],
                 None,
             )
@@ -307,7 +313,7 @@ class Speech:
         """
         random = self.random
         pairs = [
-            (amp.COMMAND, random.choice((b"Messages", b"Questions"))),
+            (amp.COMMAND, random.choice((Messages.commandName, Questions.commandName))),
             (b"parts", b"" if random.random() < 0.2 else self.numbers()),
             (b"content", b"" if random.random() < 0.4 else random.choice(ODD_BYTES)),
         ]

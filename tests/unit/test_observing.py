@@ -4,16 +4,17 @@ Tests of L{twisted_cluster.observing}.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_cluster.errors import ClusterStopping, ConfigurationError, WorkerLost
-from twisted_cluster.observing import Emitter, Occasion
+from twisted_cluster.observing import Emitter, Observers, Occasion
 
 
 class EmitterTests(SynchronousTestCase):
@@ -148,6 +149,41 @@ class EmitterTests(SynchronousTestCase):
         self.assertEqual(self.told, [("second",)])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    def test_failingOtherwise(self) -> None:
+        """
+        So is one that raises what is no C{Exception}; but who wants the program to
+        end is not stopped.
+        """
+        for kind in (asyncio.CancelledError, GeneratorExit):
+            self.told.clear()
+            self.emitter.once("exit", raising(kind))
+            self.emitter.once("exit", self.telling("second"))
+            self.emitter.emit("exit")
+            self.assertEqual(self.told, [("second",)])
+            self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
+        for wanted in (SystemExit, KeyboardInterrupt):
+            self.emitter.once("exit", raising(wanted))
+            self.assertRaises(wanted, self.emitter.emit, "exit")
+
+    def test_coroutine(self) -> None:
+        """
+        One can be a coroutine function; what it raises is logged.
+        """
+        ready: Deferred[None] = Deferred()
+
+        async def observer(number: int) -> None:
+            await ready
+            self.told.append(("later", number))
+            raise ValueError("a mistake")
+
+        self.emitter.on("exit", observer)
+        self.emitter.on("exit", self.telling("second"))
+        self.emitter.emit("exit", 1)
+        self.assertEqual(self.told, [("second", 1)])
+        ready.callback(None)
+        self.assertEqual(self.told, [("second", 1), ("later", 1)])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def test_stopping(self) -> None:
         """
         One that would do something new while everything ends is cut short, and
@@ -191,6 +227,99 @@ class EmitterTests(SynchronousTestCase):
             self.assertEqual(
                 str(problem), "there is no event 'exited'; there are exit, online"
             )
+
+
+def raising(kind: type[BaseException]) -> Callable[..., NoReturn]:
+    """
+    An observer that raises this.
+    """
+
+    def observer(*what: object) -> NoReturn:
+        raise kind
+
+    return observer
+
+
+class Watcher:
+    """
+    Has a method for each thing that can happen.
+    """
+
+    def __init__(self, told: list[object]) -> None:
+        self.told = told
+
+    def told_(self, what: object) -> None:
+        """
+        Keep it.
+        """
+        self.told.append(what)
+
+    async def later(self, what: object) -> None:
+        """
+        Fail, as a coroutine does.
+        """
+        raise ValueError(what)
+
+    def cancelled(self, what: object) -> None:
+        """
+        Raise what is no C{Exception}.
+        """
+        raise asyncio.CancelledError
+
+    def stopped(self, what: object) -> None:
+        """
+        Start something while everything ends.
+        """
+        raise ClusterStopping("the reactor is stopping")
+
+    def ended(self, what: object) -> None:
+        """
+        Want the program to end.
+        """
+        raise SystemExit
+
+
+class ObserversTests(SynchronousTestCase):
+    """
+    Tests of L{Observers}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make two that observe.
+        """
+        self.observers: Observers[Watcher] = Observers()
+        self.told: list[object] = []
+        self.watchers = [Watcher(self.told) for _ in range(2)]
+        for watcher in self.watchers:
+            self.observers.add(watcher)
+
+    def test_tell(self) -> None:
+        """
+        Everyone is told, until taken off; one that is not there is no mistake.
+        """
+        self.observers.tell("told_", 1)
+        self.observers.remove(self.watchers[0])
+        self.observers.remove(self.watchers[0])
+        self.observers.tell("told_", 2)
+        self.assertEqual(self.told, [1, 1, 2])
+
+    def test_failing(self) -> None:
+        """
+        What one raises, in whatever way, is logged and harms nobody; that it is too
+        late for something new is not worth a word.
+        """
+        for happening, kind in (
+            ("later", ValueError),
+            ("cancelled", asyncio.CancelledError),
+            ("missing", AttributeError),
+        ):
+            self.observers.tell(happening, 1)
+            self.assertEqual(len(self.flushLoggedErrors(kind)), 2)
+        with capturedLogs() as events:
+            self.observers.tell("stopped", 1)
+        self.assertEqual(events, [])
+        self.assertRaises(SystemExit, self.observers.tell, "ended", 1)
 
 
 class OccasionTests(SynchronousTestCase):

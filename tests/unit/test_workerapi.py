@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import signal
+from typing import Any
 from unittest import TestCase
 
 from twisted_cluster._primary.forkedworker import ForkedProcess, ForkedWorker
@@ -41,15 +42,23 @@ class SignalTests(TestCase):
         A signal has a name, with or without its beginning, and a number.
         """
         for name in ("SIGHUP", "HUP", 1, signal.SIGHUP):
-            self.assertIs(signalNumber(name), signal.SIGHUP)
+            self.assertEqual(signalNumber(name), signal.SIGHUP)
+
+    def test_withoutName(self) -> None:
+        """
+        Most real-time signals have no name, and 0 is none, but can be sent.
+        """
+        for number in (0, signal.SIGRTMIN + 1):
+            self.assertEqual(signalNumber(number), number)
 
     def test_unknown(self) -> None:
         """
         What is none is told.
         """
-        for name in ("SIGMISS", "", 0, 1000, -1, None, 2.5):
+        nonsense: list[Any] = ["SIGMISS", "", "HUP ", "1", 1000, -1, None, 2.5, []]
+        for name in nonsense:
             with self.assertRaisesRegex(ConfigurationError, "there is no signal"):
-                signalNumber(name)  # type: ignore[arg-type]
+                signalNumber(name)
 
 
 class StreamTests(TestCase):

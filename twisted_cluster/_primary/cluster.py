@@ -5,9 +5,10 @@ A cluster as a library: Node's C{cluster} in the primary, as an object.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_cluster._primary.forkedworker import ForkedWorker
@@ -17,7 +18,7 @@ from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.events import ListeningAddress, PortReading, WorkerExit
 from twisted_cluster.interfaces import IClusterObserver
-from twisted_cluster.observing import Emitter, Observers
+from twisted_cluster.observing import Emitter, Observers, requireCallable
 from twisted_cluster.settings import PrimarySettings, SchedulingPolicy, WorkerProgram
 
 EVENTS = (
@@ -76,7 +77,6 @@ class Cluster(Emitter):
     of the cluster, or is an observer of the cluster; meanwhile a worker that
     sends more than a window of them keeps the rest.
 
-    @ivar workers: By number, each worker whose process has not ended.
     @ivar schedulingPolicy: Who accepts connections; cannot be changed after the
         first L{setupPrimary} or L{fork}.
     """
@@ -88,7 +88,7 @@ class Cluster(Emitter):
         schedulingPolicy: SchedulingPolicy = SchedulingPolicy.RR,
     ) -> None:
         super().__init__(EVENTS)
-        self.workers: dict[int, ForkedWorker] = {}
+        self._workers: dict[int, ForkedWorker] = {}
         self._surroundings = surroundings
         self._clock = clock
         self._policy = schedulingPolicy
@@ -98,12 +98,22 @@ class Cluster(Emitter):
         self._receiving = False
 
     @property
+    def workers(self) -> Mapping[int, ForkedWorker]:
+        """
+        By number, each worker whose process has not ended.
+        """
+        return MappingProxyType(self._workers)
+
+    @property
     def ports(self) -> list[PortReading]:
         """
         How the open ports are at this moment, in the order in which they were
         opened.
         """
         return [] if self._roster is None else self._roster.ports.readings()
+
+    def __repr__(self) -> str:
+        return f"<Cluster of {len(self._workers)} workers>"
 
     # -- setting up
 
@@ -134,16 +144,32 @@ class Cluster(Emitter):
         """
         return {} if self._settings is None else self._settings.asDictionary()
 
-    def setupPrimary(self, **changes: Any) -> None:
+    def setupPrimary(
+        self,
+        settings: PrimarySettings | Mapping[str, Any] | None = None,
+        /,
+        **changes: Any,
+    ) -> None:
         """
         Change how workers are started from now on; what is not named stays.
 
+        @param settings: A record, in the place of all settings, or a mapping of
+            some, as C{cluster.settings} is one.
         @param changes: Fields of L{PrimarySettings}.
 
         @raise ConfigurationError: if there is no such setting, or it cannot have
             this value.
         """
-        current = self._settings or self._surroundings.defaults()
+        current = self._settings
+        if isinstance(settings, PrimarySettings):
+            current = settings
+        elif isinstance(settings, Mapping):
+            changes = {**settings, **changes}
+        elif settings is not None:
+            raise ConfigurationError(
+                f"settings are PrimarySettings(...) or a dictionary, not {settings!r}"
+            )
+        current = current or self._surroundings.defaults()
         self._settings = settings = current.changed(changes)
         if self._roster is None:
             self._roster = self._surroundings.roster(self._policy)
@@ -159,11 +185,11 @@ class Cluster(Emitter):
 
     # -- workers
 
-    def fork(self, environment: Mapping[str, object] | None = None) -> ForkedWorker:
+    def fork(self, env: Mapping[str, object] | None = None) -> ForkedWorker:
         """
         Start a worker.
 
-        @param environment: Variables that it has beside this process's, or in
+        @param env: Variables that it has beside this process's, or in
             their place; numbers become strings, and what is C{None} it has not.
 
         @return: The worker.  A process that cannot be started is told by its
@@ -174,7 +200,7 @@ class Cluster(Emitter):
         self.setupPrimary()
         assert self._roster is not None
         assert self._settings is not None
-        program = self._surroundings.program(self._settings, environment or {})
+        program = self._surroundings.program(self._settings, env or {})
         # This comes before anything that the roster has to tell later, such as
         # that there is no process.
         started: list[ForkedWorker] = []
@@ -183,7 +209,7 @@ class Cluster(Emitter):
         worker = ForkedWorker(
             handle, self._surroundings.correspondence(handle), self._messagesReceived
         )
-        self.workers[worker.id] = worker
+        self._workers[worker.id] = worker
         if self._receiving:
             worker.receiveMessages()
         started.append(worker)
@@ -198,8 +224,12 @@ class Cluster(Emitter):
         @param callback: Called then, for those who prefer it.
 
         @return: Fires then; never before this returns.
+
+        @raise ConfigurationError: if the callback cannot be called.
         """
-        leaving = list(self.workers.values())
+        if callback is not None:
+            requireCallable(callback, "a callback is called when all workers ended")
+        leaving = list(self._workers.values())
         for worker in leaving:
             worker.disconnect()
         done: Deferred[Any] = self._nextTurn()
@@ -221,7 +251,12 @@ class Cluster(Emitter):
             all were delivered or could not be.
         """
         return DeferredList(
-            [worker.send(message) for worker in self.workers.values()],
+            [
+                # What one of them cannot be sent, another can: each has its own
+                # serialization.
+                maybeDeferred(worker.send, message)
+                for worker in self._workers.values()
+            ],
             consumeErrors=True,
         )
 
@@ -246,7 +281,7 @@ class Cluster(Emitter):
         """
         if name == "message" and not self._receiving:
             self._receiving = True
-            for worker in list(self.workers.values()):
+            for worker in list(self._workers.values()):
                 worker.receiveMessages()
 
     def _nextTurn(self) -> Deferred[None]:
@@ -257,11 +292,24 @@ class Cluster(Emitter):
         self._clock.callLater(0, turned.callback, None)
         return turned
 
+    def _shutDown(self) -> list[ForkedWorker]:
+        """
+        Close the ports, open none any more, and have every worker end.
+
+        @return: Those that have not ended yet.
+        """
+        if self._roster is not None:
+            self._roster.shutDown()
+        remaining = list(self._workers.values())
+        for worker in remaining:
+            worker.retire()
+        return remaining
+
     def _closePorts(self) -> None:
         """
         Close the ports, unless somebody has started workers again meanwhile.
         """
-        if self._roster is not None and not self.workers:
+        if self._roster is not None and not self._workers:
             self._roster.close()
 
     # -- what happens
@@ -286,7 +334,7 @@ class Cluster(Emitter):
             # Each of its observers can be the first one here.
             if self._observers.known:
                 self._observers.tell("workerMessage", worker, message, along)
-            if self._byName["message"]:
+            if self.isObserved("message"):
                 self.emit("message", worker, message, along)
 
     def workerStarted(self, handle: WorkerHandle) -> None:
@@ -298,7 +346,7 @@ class Cluster(Emitter):
         """
         A process could not be started.
         """
-        worker = self.workers[handle.id]
+        worker = self._workers[handle.id]
         worker.failed(error)
         self._observers.tell("workerFailed", worker, error)
         self.emit("error", worker, error)
@@ -307,7 +355,7 @@ class Cluster(Emitter):
         """
         A worker's process has come up.
         """
-        worker = self.workers[handle.id]
+        worker = self._workers[handle.id]
         worker.cameOnline()
         self._observers.tell("workerOnline", worker)
         self.emit("online", worker)
@@ -321,7 +369,7 @@ class Cluster(Emitter):
         """
         A worker listens.
         """
-        worker = self.workers[handle.id]
+        worker = self._workers[handle.id]
         worker.listens(address)
         self._observers.tell("workerListening", worker, address)
         self.emit("listening", worker, address)
@@ -330,7 +378,7 @@ class Cluster(Emitter):
         """
         A worker's channel is closed.
         """
-        worker = self.workers[handle.id]
+        worker = self._workers[handle.id]
         worker.wasDisconnected()
         self._observers.tell("workerDisconnected", worker)
         self.emit("disconnect", worker)
@@ -339,7 +387,7 @@ class Cluster(Emitter):
         """
         A worker's process has ended.
         """
-        worker = self.workers.pop(handle.id)
+        worker = self._workers.pop(handle.id)
         worker.ended(exit)
         self._observers.tell("workerExited", worker, exit)
         self.emit("exit", worker, exit.code, exit.signal)

@@ -176,13 +176,13 @@ class Fleet:
         if failedToStart(
             everReady=self._everRunning,
             stopping=self._stopped is not None or self._failed,
-            retiring=worker.retireOrderedAt is not None,
+            retiring=worker.wasAsked,
         ):
             self._failed = True
             self._waitNoLonger()
             self._gaveUp(FailedToStart(worker.id, str(exit)))
             return
-        if worker.retireOrderedAt is None and self._stopped is None:
+        if not worker.wasAsked and self._stopped is None:
             self._delayNext(worker, exit)
         self._look()
 

@@ -135,6 +135,15 @@ class ForkedWorker(Worker):
         """
         self.process.kill(signal)
 
+    def retire(self) -> None:
+        """
+        Have it get no connections any more, and end by SIGTERM.
+        """
+        if self._handle.lifecycle.isLeaving:
+            self.kill("SIGTERM")
+        else:
+            self._handle.retire()
+
     # -- its messages
 
     def receiveMessages(self) -> None:

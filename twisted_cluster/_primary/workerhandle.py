@@ -88,7 +88,9 @@ class WorkerHandle(ProcessProtocol):
     @ivar lifecycle: What state it is in.
     @ivar startedAt: When its process was started, in the clock's seconds.
     @ivar runningAt: When its program's reactor began to run; C{None} before.
-    @ivar retireOrderedAt: When it was asked to leave; C{None} if it was not.
+    @ivar retireOrderedAt: When it was asked to leave, or began to by itself; C{None}
+        if neither.
+    @ivar wasAsked: Whether we asked it to leave.
     @ivar disconnectedAt: When its channel was lost; C{None} before.
     @ivar killOrdered: Whether it was killed by us.
     @ivar voluntary: Whether it leaves because somebody wants it to: it, or us.
@@ -129,6 +131,7 @@ class WorkerHandle(ProcessProtocol):
         self.retireOrderedAt: float | None = None
         self.disconnectedAt: float | None = None
         self.killOrdered = False
+        self.wasAsked = False
         self.voluntary = False
         self._ports = ports
         self._observer = observer
@@ -193,6 +196,7 @@ class WorkerHandle(ProcessProtocol):
         Ask it to end: no new connections, and SIGTERM, on which a Twisted
         program stops in its own orderly way.
         """
+        self.wasAsked = True
         self._retiring()
         self.signal("TERM")
 
@@ -201,6 +205,7 @@ class WorkerHandle(ProcessProtocol):
         Ask it to leave: no new connections, and when those that it has are
         over, it ends.
         """
+        self.wasAsked = True
         self._retiring()
         self.voluntary = True
         # If it is gone before it answers, that is told by its exit.
@@ -458,5 +463,16 @@ def _exitOf(reason: Any) -> WorkerExit:
     L{twisted.internet.error.ProcessTerminated}.
     """
     if reason.signal is not None:
-        return WorkerExit(code=None, signal=Signals(reason.signal).name)
+        return WorkerExit(code=None, signal=_signalName(reason.signal))
     return WorkerExit(code=reason.exitCode, signal=None)
+
+
+def _signalName(number: int) -> str:
+    """
+    The name of a signal, as kill(1) has it: most real-time signals are named after
+    the first one.
+    """
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN{number - Signals.SIGRTMIN:+}"

@@ -162,6 +162,9 @@ class WorkerLink(MessagingChannel):
     Says what a worker shall do, and hears how it is.
     """
 
+    # Until its exit is told.
+    keepsTheRest = True
+
     def __init__(self, worker: WorkerReports) -> None:
         self.peer = f"worker {worker.id}"
         super().__init__(codecNamed(worker.serialization))

@@ -4,16 +4,21 @@ What C{import twisted_cluster} is: Node's C{cluster} module, for this process.
 Node's module has state, and properties that change; so this module's class is
 one with properties.  Which side it shows depends on what this process is: a
 worker that a primary started, or any other process, which can be a primary.
+
+The methods of this process's own cluster are found when they are first asked for;
+that makes the cluster, on the global reactor, which is installed then if it was not
+before.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from twisted_cluster._run import role
-from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.errors import NotAPrimary
 from twisted_cluster.settings import SchedulingPolicy
 
 if TYPE_CHECKING:
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from twisted_cluster._worker.thisworker import ThisWorker
     from twisted_cluster.events import PortReading
 
-_PRIMARY_ONLY = frozenset(
+_METHODS = frozenset(
     {
         "addObserver",
         "broadcast",
@@ -36,6 +41,32 @@ _PRIMARY_ONLY = frozenset(
         "setupPrimary",
     }
 )
+
+_PRIMARY_ONLY = _METHODS | {"ports", "settings", "workers"}
+
+_ALWAYS = frozenset(
+    {
+        "Cluster",
+        "SCHED_NONE",
+        "SCHED_RR",
+        "Worker",
+        "isMaster",
+        "isPrimary",
+        "isWorker",
+        "schedulingPolicy",
+        "worker",
+    }
+)
+
+
+def _requirePrimary(name: str) -> None:
+    """
+    @raise NotAPrimary: in a worker.
+    """
+    if role.thisWorker is not None:
+        raise NotAPrimary(
+            f"{name} is for primaries, and this is worker {role.thisWorker.id}"
+        )
 
 
 class ClusterModule(ModuleType):
@@ -59,7 +90,7 @@ class ClusterModule(ModuleType):
     @property
     def isPrimary(self) -> bool:
         """
-        Whether this process can start workers.
+        Whether this process is no worker, and so can start some.
         """
         return role.thisWorker is None
 
@@ -73,10 +104,11 @@ class ClusterModule(ModuleType):
         return role.thisWorker
 
     @property
-    def workers(self) -> dict[int, ForkedWorker]:
+    def workers(self) -> Mapping[int, ForkedWorker]:
         """
         In a primary: by number, the workers whose process has not ended.
         """
+        _requirePrimary("workers")
         return {} if self._cluster is None else self._cluster.workers
 
     @property
@@ -84,6 +116,7 @@ class ClusterModule(ModuleType):
         """
         In a primary: how the open ports are at this moment.
         """
+        _requirePrimary("ports")
         return [] if self._cluster is None else self._cluster.ports
 
     @property
@@ -92,6 +125,7 @@ class ClusterModule(ModuleType):
         In a primary: how workers are started; empty before the first
         C{setupPrimary} or C{fork}.
         """
+        _requirePrimary("settings")
         return {} if self._cluster is None else self._cluster.settings
 
     @property
@@ -129,13 +163,21 @@ class ClusterModule(ModuleType):
             from twisted_cluster.workerapi import Worker
 
             return Worker
-        if name not in _PRIMARY_ONLY:
+        if name in _PRIMARY_ONLY:
+            _requirePrimary(name)
+        if name not in _METHODS:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        if role.thisWorker is not None:
-            raise ConfigurationError(
-                f"{name} is for primaries, and this is worker {role.thisWorker.id}"
-            )
         return getattr(self._own(), name.replace("Master", "Primary"))
+
+    def __dir__(self) -> list[str]:
+        """
+        What there is in this process, and the package's public modules.
+        """
+        names = _ALWAYS if self.isWorker else _ALWAYS | _PRIMARY_ONLY
+        found = vars(self).items()
+        modules = {name for name, value in found if isinstance(value, ModuleType)}
+        private = {name for name in vars(self) if name.startswith("__")}
+        return sorted(names | private | {name for name in modules if name[0] != "_"})
 
     def _own(self) -> Cluster:
         """

@@ -61,10 +61,10 @@ class _ThisProcess:
         main = sys.modules.get("__main__")
         spec = getattr(main, "__spec__", None)
         if spec is None:
-            # Absolute, as sys.argv[0] need not be: the program may change its
-            # directory before it forks.
-            program = getattr(main, "__file__", None) or sys.argv[0]
-            program = program and os.path.abspath(program)
+            # Absolute: the program may change its directory before it forks.  What
+            # came from the command line or the terminal is in no file.
+            program = os.path.abspath(getattr(main, "__file__", None) or sys.argv[0])
+            program = program if os.path.isfile(program) else ""
         else:
             program = "-m " + spec.name.removesuffix(".__main__")
         return PrimarySettings(
@@ -158,22 +158,26 @@ class Cluster(_Cluster):
     def __init__(
         self,
         reactor: Any = None,
+        settings: PrimarySettings | Mapping[str, Any] | None = None,
         *,
         schedulingPolicy: SchedulingPolicy | str | None = None,
         handoff: HandoffSettings | None = None,
         supervision: SupervisionSettings | None = None,
         ports: PortSettings | None = None,
-        **settings: Any,
+        **changes: Any,
     ) -> None:
         """
         @param reactor: The one to use; the global one if it is not given.
+        @param settings: How workers are started, as for C{setupPrimary}; by default
+            they run this program again.
         @param schedulingPolicy: Who accepts connections; the environment's
             C{TWISTED_CLUSTER_SCHED_POLICY} if it is not given, else C{SCHED_RR}.
         @param handoff: How many connections may be on their way.
         @param supervision: How long a worker may take to end, and how long it may
-            outlive this process.
+            outlive this process.  Its other settings are for C{twistd cluster},
+            which starts workers again by itself.
         @param ports: What the workers may have the primary open.
-        @param settings: As for C{setupPrimary}.
+        @param changes: Settings by their names, likewise.
 
         @raise ConfigurationError: if one of them cannot work.
         """
@@ -197,11 +201,11 @@ class Cluster(_Cluster):
             self._reactor,
             SchedulingPolicy.named(schedulingPolicy),
         )
-        if settings:
-            self.setupPrimary(**settings)
-        self._reactor.addSystemEventTrigger("before", "shutdown", self._reactorStops)
+        self._trigger: object = None
+        if settings is not None or changes:
+            self.setupPrimary(settings, **changes)
 
-    def fork(self, environment: Mapping[str, object] | None = None) -> ForkedWorker:
+    def fork(self, env: Mapping[str, object] | None = None) -> ForkedWorker:
         """
         Start a worker; see L{twisted_cluster._primary.cluster.Cluster.fork}.
 
@@ -209,16 +213,28 @@ class Cluster(_Cluster):
         """
         if self._stopping:
             raise ClusterStopping("the reactor is stopping: no worker is started")
-        return super().fork(environment)
+        if self._trigger is None:
+            self._trigger = self._reactor.addSystemEventTrigger(
+                "before", "shutdown", self._reactorStops
+            )
+        return super().fork(env)
+
+    def _closePorts(self) -> None:
+        """
+        Close the ports, unless somebody has started workers again meanwhile; then
+        the reactor need not know of this cluster any more.
+        """
+        super()._closePorts()
+        if self._trigger is not None and not (self.workers or self._stopping):
+            trigger, self._trigger = self._trigger, None
+            self._reactor.removeSystemEventTrigger(trigger)
 
     def _reactorStops(self) -> Deferred[Any]:
         """
-        Leave no worker behind.
+        Leave no worker and no open port behind.
         """
         self._stopping = True
-        remaining = list(self.workers.values())
-        for worker in remaining:
-            worker.kill("SIGTERM")
+        remaining = self._shutDown()
         killing = self._reactor.callLater(self._killTime, self._kill, remaining)
         ended: Deferred[Any] = DeferredList(
             [worker.whenExited() for worker in remaining]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred, fail, gatherResults
@@ -88,6 +88,8 @@ class MessagingChannel(Channel):
     """
     A channel that carries messages and questions beside its commands.
 
+    @cvar keepsTheRest: Whether somebody may still receive what had arrived when the
+        channel is lost; whoever says so calls L{forgetMessages} in the end.
     @ivar _codec: How both sides encode messages.
     @ivar _receiver: Where messages go.
     @ivar _attach: Makes of a handle what the receiver is given.
@@ -99,6 +101,7 @@ class MessagingChannel(Channel):
     """
 
     _log = Logger()
+    keepsTheRest: ClassVar[bool] = False
 
     def __init__(self, codec: Codec) -> None:
         super().__init__()
@@ -504,8 +507,7 @@ class MessagingChannel(Channel):
         """
         self.connected = 0
         self._maySay = False
-        if not self._brokenOff:
-            # Somebody may still want what has arrived.
+        if self.keepsTheRest and not self._brokenOff:
             self.keepMessages()
         self._messagesIn.lost()
         self._messagesOut.lost()

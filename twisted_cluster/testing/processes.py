@@ -355,16 +355,18 @@ class MemoryProcess:
         """
         self.worker.closeAll()
 
-    def exit(self, code: int = 0, signal: str | None = None) -> None:
+    def exit(self, code: int = 0, signal: str | int | None = None) -> None:
         """
         It ends; that its channels closed is known later, by L{loseChannels}.
 
-        @param signal: The name of the signal that ended it, such as C{SIGKILL},
-            if one did.
+        @param signal: The name of the signal that ended it, such as C{SIGKILL}, or
+            its number, if one did.
         """
         reason: Exception
         if signal is not None:
-            reason = ProcessTerminated(signal=signals.Signals[signal].value)
+            if isinstance(signal, str):
+                signal = signals.Signals[signal].value
+            reason = ProcessTerminated(signal=signal)
         elif code:
             reason = ProcessTerminated(exitCode=code)
         else:
@@ -376,7 +378,7 @@ class MemoryProcess:
             self._process.childConnectionLost(descriptor)
         self._process.processEnded(Failure(reason))
 
-    def end(self, code: int = 0, signal: str | None = None) -> None:
+    def end(self, code: int = 0, signal: str | int | None = None) -> None:
         """
         Its channels close, and it ends.
         """

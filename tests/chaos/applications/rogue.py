@@ -21,6 +21,8 @@ from twisted.protocols.amp import COMMAND
 from twisted.protocols.basic import LineReceiver
 
 from twisted_cluster._wire.boxes import serialize
+from twisted_cluster._wire.messaging import Messages
+from twisted_cluster._wire.toprimary import Running
 
 
 def channels() -> Iterator[socket.socket]:
@@ -51,10 +53,12 @@ def say(channel: socket.socket, what: str) -> None:
             channel.sendall(struct.pack("!HBH", 1, number, 65535) + bytes(65535))
     elif what == "descriptors":
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0] * 200))
-        box = serialize({COMMAND: b"Running"})
+        box = serialize({COMMAND: Running.commandName})
         channel.sendmsg([box], [rights])
     elif what == "truncated":
-        channel.sendall(serialize({COMMAND: b"Running", b"x": bytes(99)})[:-50])
+        channel.sendall(
+            serialize({COMMAND: Running.commandName, b"x": bytes(99)})[:-50]
+        )
         os._exit(0)
 
 
@@ -65,7 +69,7 @@ def flood(channel: socket.socket, seconds: float) -> None:
     content = b'"%s"' % (b"x" * 998)
     box = serialize(
         {
-            COMMAND: b"Messages",
+            COMMAND: Messages.commandName,
             b"parts": struct.pack("!50Q", *[len(content)] * 50),
             b"content": content * 50,
         }

@@ -276,14 +276,18 @@ class EndTests(RosterCase):
 
     def test_signal(self) -> None:
         """
-        What ended it is told by the signal's name.
+        What ended it is told by the signal's name; also of one that has none.
         """
-        _, process = self.fork()
-        process.end(signal="SIGSEGV")
-        self.assertEqual(
-            self.observer.happenings[-1],
-            ("exited", 1, WorkerExit(code=None, signal="SIGSEGV")),
-        )
+        for number, name in (
+            (signals.SIGSEGV, "SIGSEGV"),
+            (signals.SIGRTMIN + 6, "SIGRTMIN+6"),
+        ):
+            handle, process = self.fork()
+            process.end(signal=number)
+            self.assertEqual(
+                self.observer.happenings[-1],
+                ("exited", handle.id, WorkerExit(code=None, signal=name)),
+            )
 
     def test_success(self) -> None:
         """
@@ -456,7 +460,7 @@ class OrderTests(RosterCase):
         What names no signal is refused.
         """
         handle, process = self.fork()
-        nonsense: list[Any] = ["NONE", 0, None, 1.5, ["TERM"]]
+        nonsense: list[Any] = ["NONE", -1, None, 1.5, ["TERM"]]
         for signal in nonsense:
             problem = self.assertRaises(ConfigurationError, handle.signal, signal)
             self.assertEqual(str(problem), f"there is no signal {signal!r}")
@@ -480,7 +484,7 @@ class OrderTests(RosterCase):
             handle.signal(signal)
         self.assertEqual(process.signals, ["USR1", "WINCH", "USR2", "KILL"])
         process.end()
-        for mistake in ("SIGNAL", "", 0, 4711):
+        for mistake in ("SIGNAL", "", -1, 4711):
             self.assertRaises(ConfigurationError, handle.signal, mistake)
 
 

@@ -11,10 +11,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_cluster
+import twisted_cluster.testing
 from twisted_cluster._run import library, role
 from twisted_cluster._run.facade import ClusterModule
 from twisted_cluster._run.library import Cluster
-from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.errors import ConfigurationError, NotAPrimary
 from twisted_cluster.settings import POLICY_VARIABLE, SchedulingPolicy
 from twisted_cluster.workerapi import Worker
 
@@ -69,7 +70,8 @@ class ModuleTests(SynchronousTestCase):
 
     def test_worker(self) -> None:
         """
-        In a worker, there is the worker, and nothing of a primary's can be done.
+        In a worker, there is the worker, and nothing of a primary's: as of what no
+        module has, but with words that say why.
         """
         worker: Any = type("W", (), {"id": 7})()
         self.patch(role, "thisWorker", worker)
@@ -77,11 +79,29 @@ class ModuleTests(SynchronousTestCase):
         self.assertFalse(self.module.isMaster)
         self.assertTrue(self.module.isWorker)
         self.assertIs(self.module.worker, worker)
-        self.assertEqual(self.module.workers, {})
-        self.assertEqual(self.module.ports, [])
-        self.assertEqual(self.module.settings, {})
-        problem = self.assertRaises(ConfigurationError, lambda: self.module.fork)
-        self.assertEqual(str(problem), "fork is for primaries, and this is worker 7")
+        for name in ("fork", "workers", "ports", "settings"):
+            problem = self.assertRaises(NotAPrimary, getattr, self.module, name)
+            self.assertEqual(
+                str(problem), f"{name} is for primaries, and this is worker 7"
+            )
+            self.assertFalse(hasattr(self.module, name))
+            self.assertNotIn(name, dir(self.module))
+        self.assertIn("worker", dir(self.module))
+
+    def test_dir(self) -> None:
+        """
+        What there is can be listed, which sets nothing up; nothing else is listed but
+        the package's modules.
+        """
+        listed = {name for name in dir(self.module) if name[:2] != "__"}
+        self.assertIsNone(self.module._cluster)
+        for name in listed - {"SCHED_RR", "SCHED_NONE"}:
+            getattr(self.module, name)
+        self.assertLess({"fork", "workers", "isPrimary", "Cluster"}, listed)
+        self.module.SCHED_RR = self.module._private = None
+        self.module.settings_ = twisted_cluster.testing
+        now = {name for name in dir(self.module) if name[:2] != "__"}
+        self.assertEqual(now - listed, {"settings_"})
 
     def test_setup(self) -> None:
         """

@@ -7,6 +7,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import tempfile
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +33,7 @@ from twisted_cluster.settings import (
     SupervisionSettings,
     WorkerProgram,
 )
+from twisted_cluster.testing.ports import MemoryPortOpener
 from twisted_cluster.testing.processes import MemorySpawner
 
 
@@ -38,19 +41,28 @@ class StoppingClock(Clock):
     """
     A reactor that can be stopped.
 
-    @ivar triggers: What is to be called before.
+    @ivar triggers: By number, what is to be called before.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.triggers: list[Any] = []
+        self.triggers: dict[int, Any] = {}
+        self.added = 0
 
-    def addSystemEventTrigger(self, phase: str, event: str, call: Any) -> None:
+    def addSystemEventTrigger(self, phase: str, event: str, call: Any) -> int:
         """
         Keep it.
         """
         assert (phase, event) == ("before", "shutdown")
-        self.triggers.append(call)
+        self.added += 1
+        self.triggers[self.added] = call
+        return self.added
+
+    def removeSystemEventTrigger(self, trigger: int) -> None:
+        """
+        Keep it no more.
+        """
+        del self.triggers[trigger]
 
     def stop(self) -> Deferred[Any]:
         """
@@ -58,7 +70,7 @@ class StoppingClock(Clock):
 
         @return: What the only trigger returned.
         """
-        [trigger] = self.triggers
+        [trigger] = self.triggers.values()
         stopped: Deferred[Any] = trigger()
         return stopped
 
@@ -208,16 +220,29 @@ class ClusterTests(SynchronousTestCase):
         """
         By default, it is the program that runs now.
         """
-        settings = self.main(__file__="/srv/site.py", __spec__=None)
-        self.assertEqual(settings.exec, "/srv/site.py")
+        settings = self.main(__file__=__file__, __spec__=None)
+        self.assertEqual(settings.exec, __file__)
         self.assertEqual(settings.args, ("a", "b"))
 
     def test_itself(self) -> None:
         """
         Wherever workers start, it is this program that is meant.
         """
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(directory.name)
+        Path("given.py").touch()
         settings = self.main(__spec__=None)
         self.assertEqual(settings.exec, os.path.abspath("given.py"))
+
+    def test_nowhere(self) -> None:
+        """
+        A program that is in no file cannot be run again.
+        """
+        for name in ("<stdin>", "-c"):
+            settings = self.main(__spec__=None, __file__=name)
+            self.assertEqual(settings.exec, "")
 
     def test_sameModule(self) -> None:
         """
@@ -251,7 +276,7 @@ class ClusterTests(SynchronousTestCase):
         import twisted.internet.reactor
 
         self.patch(twisted.internet, "reactor", self.clock)
-        Cluster()
+        Cluster(exec="site.py").fork()
         self.assertEqual(len(self.clock.triggers), 1)
 
     def test_policy(self) -> None:
@@ -327,6 +352,62 @@ class ClusterTests(SynchronousTestCase):
         """
         Without workers there is nothing to wait for.
         """
-        self.cluster()
+        self.cluster().fork()
+        self.spawner.processes[0].end()
         self.successResultOf(self.clock.stop())
-        self.assertFalse(self.clock.getDelayedCalls()[1:])
+
+    def test_stopPorts(self) -> None:
+        """
+        When the reactor stops, the ports close before anything else, and workers get
+        no connections any more; also those that somebody has asked to leave end.
+        """
+        opener = MemoryPortOpener()
+        self.addCleanup(opener.close)
+        self.patch(library, "PortOpener", lambda _: opener)
+        cluster = self.cluster()
+        first, second = cluster.fork(), cluster.fork()
+        for process in self.spawner.processes:
+            process.worker.comeUp()
+            process.worker.listen(ListenRequest(kind=PortKind.TCP, port=8080))
+        first.disconnect()
+        [port] = opener.ports
+        self.assertTrue(port.isOpen)
+        self.clock.stop()
+        self.assertFalse(port.isOpen)
+        self.assertFalse(second._handle.mayTakeConnections)
+        for process in self.spawner.processes:
+            self.assertEqual(process.signals, ["TERM"])
+
+    def test_forgotten(self) -> None:
+        """
+        The reactor knows a cluster as long as that has workers or ports, so that one
+        for each test costs nothing.
+        """
+        cluster = self.cluster()
+        self.assertEqual(self.clock.triggers, {})
+        for count in (1, 2):
+            cluster.fork()
+            cluster.fork()
+            self.assertEqual(list(self.clock.triggers), [count])
+            gone = cluster.disconnect()
+            for process in self.spawner.living:
+                process.end()
+            self.clock.pump([0, 0, 0])
+            self.successResultOf(gone)
+            self.assertEqual(self.clock.triggers, {})
+
+    def test_settings(self) -> None:
+        """
+        The settings can be a record, a mapping, or named.
+        """
+        record = PrimarySettings(exec="site.py", args=["1"])
+        for cluster in (
+            Cluster(self.clock, record),
+            Cluster(self.clock, {"exec": "site.py", "args": ["1"]}),
+            Cluster(self.clock, record.asDictionary(), args=["1"]),
+            Cluster(self.clock, exec="site.py", args=["1"]),
+        ):
+            self.assertEqual(cluster.settings["exec"], "site.py")
+            self.assertEqual(cluster.settings["args"], ["1"])
+        nonsense: Any = 5
+        self.assertRaises(ConfigurationError, Cluster, self.clock, nonsense)

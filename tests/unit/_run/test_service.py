@@ -22,7 +22,7 @@ from twisted_cluster._reactor.signals import SAME_REQUEST
 from twisted_cluster._run import exiting
 from twisted_cluster._run.service import ClusterService
 from twisted_cluster._wire.boxes import serialize
-from twisted_cluster._wire.toprimary import WIRE_VERSION
+from twisted_cluster._wire.toprimary import WIRE_VERSION, Running
 from twisted_cluster.errors import ListenRefused
 from twisted_cluster.listening import ListenRequest, PortKind
 from twisted_cluster.settings import ClusterSettings, WorkerProgram
@@ -79,7 +79,7 @@ class StartedProcess:
         """
         Say that it runs.
         """
-        os.write(self._channels[0], serialize({b"_command": b"Running"}))
+        os.write(self._channels[0], serialize({b"_command": Running.commandName}))
 
 
 class ProcessReactor(MemoryReactorClock):

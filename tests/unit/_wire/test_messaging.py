@@ -602,6 +602,7 @@ class EndTests(MessagingCase):
         What nobody has received when the channel is lost waits for somebody who
         does, or is given up, with what came along.
         """
+        self.patch(Link, "keepsTheRest", True)
         self.near.sendMessage(b"unheard")
         self.near.sendMessage(b"along", Handle("something", self.aDescriptor()))
         self.pump.flush()
@@ -671,13 +672,12 @@ class HandleTests(MessagingCase):
 
     def test_neverReceived(self) -> None:
         """
-        One that waits when the channel is lost is closed when it is given up.
+        One that waits when the channel is lost is closed.
         """
         sent = self.near.sendMessage(b"x", Handle("something", self.aDescriptor()))
         self.pump.flush()
         self.pump.lose()
         self.failureResultOf(sent, ChannelClosed)
-        self.assertEqual(self.far.forgetMessages(), 1)
 
     def test_noRoom(self) -> None:
         """
