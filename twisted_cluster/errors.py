@@ -15,6 +15,7 @@ Every exception of the package, and whose fault each one is::
     |   +-- MessageRefused      the other process could not decode it
     +-- AnswerFailed            the other process did not answer a question
     |   +-- AnswerTimeout       it did not in time
+    +-- RemoteException         an exception that a message contained
     +-- WorkerLost              a worker is gone before what was waited for
     +-- ClusterStopping         it is too late to start a worker
     +-- FailedToStart           the cluster's workers never came up
@@ -27,6 +28,7 @@ cluster.  The facts are attributes: nobody has to parse a message.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 
 class ClusterError(Exception):
@@ -139,6 +141,23 @@ class AnswerTimeout(AnswerFailed):
         self.who = who
         self.timeout = timeout
         super().__init__(f"{who} did not answer in {timeout:g} s")
+
+
+class RemoteException(ClusterError):
+    """
+    An exception that came in a message, and whose type is not built in.
+
+    @ivar typeName: The name of its type, with its module.
+    @ivar message: What it says about itself.
+    """
+
+    def __init__(self, typeName: str, message: str, arguments: tuple[Any, ...]) -> None:
+        super().__init__(*arguments)
+        self.typeName = typeName
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.typeName}: {self.message}"
 
 
 class WorkerLost(ClusterError):

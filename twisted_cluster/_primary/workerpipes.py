@@ -19,12 +19,14 @@ class WorkerPipes:
     @ivar output: By descriptor, where goes what the worker writes into a pipe.
     @ivar process: Has the pipes up to standard error; C{None} until it is started.
     @ivar others: By descriptor, the pipes beyond standard error.
+    @ivar _ended: The descriptors of those into which nothing is written any more.
     """
 
     def __init__(self, output: Mapping[int, Output]) -> None:
         self.output = output
         self.process: IProcessTransport | None = None
         self.others: dict[int, ITCPTransport] = {}
+        self._ended: set[int] = set()
 
     @property
     def descriptors(self) -> list[int]:
@@ -35,8 +37,11 @@ class WorkerPipes:
 
     def write(self, descriptor: int, data: bytes) -> None:
         """
-        Write into a pipe; nothing happens if that is closed.
+        Write into a pipe; nothing happens if that is closed, or about to be.
         """
+        if descriptor in self._ended:
+            # Twisted would still write it, before the end.
+            return
         if descriptor in self.others:
             self.others[descriptor].write(data)
         elif self.process is not None:
@@ -48,6 +53,7 @@ class WorkerPipes:
         """
         Let the worker read the end of a pipe, after what was written.
         """
+        self._ended.add(descriptor)
         if descriptor in self.others:
             self.others[descriptor].loseWriteConnection()
         elif self.process is not None:

@@ -21,6 +21,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 from typing import Any, ClassVar, cast
 from weakref import WeakSet
 
@@ -160,7 +161,6 @@ class _ConnectionDeparture(Departure):
             return
         if _hasUnsent(self._transport):
             Logger().warn("bytes written to a connection after it was sent are lost")
-        self._transport._shouldShutdown = False
         self._transport.connectionLost(
             Failure(ConnectionDone("it was sent to another process"))
         )
@@ -170,6 +170,7 @@ class _ConnectionDeparture(Departure):
         Read on.
         """
         super().failed()
+        self._transport._shouldShutdown = True
         if self._wasReading and self._transport.connected:
             self._transport.startReading()
 
@@ -189,27 +190,46 @@ def detach(thing: object, *, keepOpen: bool = False, unread: bytes = b"") -> Dep
         thing, or is closed, or encrypted (what encrypts it is in this process), or
         has bytes that are not sent yet, or too many that were read.
     """
-    if unread and not isinstance(thing, tcp.Connection):
-        raise ConfigurationError("only what was read from a connection can be unread")
-    if isinstance(thing, socket.socket):
-        if thing.fileno() < 0:
-            raise ConfigurationError("a closed socket cannot be sent")
-        handle = _handle(_SOCKET, thing)
-        return Departure(handle) if keepOpen else _SocketDeparture(handle, given=thing)
-    if isinstance(thing, _Received):
-        return _detachReceived(thing, keepOpen)
     if isinstance(thing, tcp.Connection):
         return _detachConnection(thing, keepOpen, unread)
+    departure = _detachOther(thing, keepOpen)
+    if unread:
+        departure.failed()
+        raise ConfigurationError("only what was read from a connection can be unread")
+    return departure
+
+
+def _detachOther(thing: object, keepOpen: bool) -> Departure:
+    """
+    Make a handle of what is no connection.
+    """
+    if isinstance(thing, socket.socket):
+        return _detachSocket(thing, keepOpen)
+    if isinstance(thing, _Received):
+        return _detachReceived(thing, keepOpen)
     if isinstance(thing, tcp.Port):
         # Closing ours must not end the other process's listening.
         thing._shouldShutdown = False
         return Departure(_handle(_PORT, _socketOf(thing)))
-    if isinstance(thing, udp.Port):
+    # Nothing in Twisted can make a port of the other's socket.
+    if isinstance(thing, udp.Port) and not isinstance(thing, unix.DatagramPort):
         return Departure(_handle(_DATAGRAM_PORT, _socketOf(thing)))
     raise ConfigurationError(
         f"a {type(thing).__name__} cannot be sent: it is no socket, and no port or "
         "unencrypted connection that has one"
     )
+
+
+def _detachSocket(thing: socket.socket, keepOpen: bool) -> Departure:
+    """
+    Check a socket.
+    """
+    if isinstance(thing, ssl.SSLSocket):
+        raise ConfigurationError("an encrypted connection cannot be sent")
+    if thing.fileno() < 0:
+        raise ConfigurationError("a closed socket cannot be sent")
+    handle = _handle(_SOCKET, thing)
+    return Departure(handle) if keepOpen else _SocketDeparture(handle, given=thing)
 
 
 def _detachReceived(received: _Received, keepOpen: bool) -> Departure:
@@ -247,6 +267,8 @@ def _detachConnection(
         # No other worker must be given it by the primary.
         transport.touch()
     handle = _handle(_CONNECTION, transport.socket, unread)
+    # Whoever closes ours meanwhile must not end the other process's.
+    transport._shouldShutdown = False
     wasReading = transport in cast(Any, transport.reactor).getReaders()
     transport.stopReading()
     given = None if keepOpen else transport

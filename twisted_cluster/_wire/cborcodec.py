@@ -8,9 +8,20 @@ import builtins
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from typing import Any, NoReturn
+from uuid import UUID
 
-from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.errors import ConfigurationError, RemoteException
 
 NESTING_LIMIT = 200
 """
@@ -19,23 +30,6 @@ a frozen set count twice.
 """
 
 _Encoder = Callable[[Any, Any], None]
-
-
-class RemoteException(Exception):
-    """
-    An exception that came in a message, of a type that is not built in.
-
-    @ivar typeName: The name of its type, with its module.
-    @ivar message: What it says about itself.
-    """
-
-    def __init__(self, typeName: str, message: str, arguments: tuple[Any, ...]) -> None:
-        super().__init__(*arguments)
-        self.typeName = typeName
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"{self.typeName}: {self.message}"
 
 
 _OBJECT_TAG = 27
@@ -62,20 +56,37 @@ def _exceptionParts(error: BaseException) -> list[object]:
     """
     What L{_exceptionMade} makes one from.
     """
-    name = type(error).__qualname__
+    name, message = type(error).__qualname__, str(error)
     if type(error).__module__ != "builtins":
         name = f"{type(error).__module__}.{name}"
-    arguments = (
-        argument if isinstance(argument, _PLAIN) else repr(argument)
-        for argument in error.args
-    )
-    return ["exception", name, str(error), *arguments]
+    arguments = error.args
+    if isinstance(error, RemoteException):
+        # It is passed on.
+        name, message = error.typeName, error.message
+    elif isinstance(error, OSError) and error.filename is not None:
+        # What it is made from, of which it keeps the first two.
+        arguments = (*arguments, error.filename, None, error.filename2)
+    return ["exception", name, message, *map(_plain, arguments)]
+
+
+def _plain(argument: object) -> object:
+    """
+    An argument of an exception, or what it looks like.
+    """
+    return argument if isinstance(argument, _PLAIN) else repr(argument)
+
+
+def _datetimeMade(words: str, fold: int = 0) -> datetime:
+    """
+    A time of a day, which may be the second of its name.
+    """
+    return datetime.fromisoformat(words).replace(fold=fold)
 
 
 _MAKERS: Mapping[str, Callable[..., object]] = {
     "tuple": lambda *items: items,
     "frozenset": lambda *items: frozenset(items),
-    "datetime": datetime.fromisoformat,
+    "datetime": _datetimeMade,
     "time": time.fromisoformat,
     "timedelta": timedelta,
     "Decimal": Decimal,
@@ -116,12 +127,14 @@ def _asTagged(parts: Callable[[Any], list[object]]) -> _Encoder:
 
 def _encodeDatetime(encoder: Any, value: datetime) -> None:
     """
-    CBOR has only those with a time zone.
+    CBOR has only those with a time zone, which is a whole number of minutes off.
     """
-    if value.tzinfo is None:
-        encoder.encode_semantic(_OBJECT_TAG, ["datetime", value.isoformat()])
-    else:
+    offset = value.utcoffset()
+    if offset is not None and not (offset % timedelta(minutes=1) or value.fold):
         encoder.encode_datetime(value)
+    else:
+        parts = ["datetime", value.isoformat(), *[1] * value.fold]
+        encoder.encode_semantic(_OBJECT_TAG, parts)
 
 
 def _encodeDecimal(encoder: Any, value: Decimal) -> None:
@@ -132,6 +145,13 @@ def _encodeDecimal(encoder: Any, value: Decimal) -> None:
         encoder.encode_decimal(value)
     else:
         encoder.encode_semantic(_OBJECT_TAG, ["Decimal", str(value)])
+
+
+def _encodeMember(encoder: Any, value: Enum) -> None:
+    """
+    A member of an enumeration is its value, as in JSON.
+    """
+    encoder.encode(value.value)
 
 
 def _encodeOther(encoder: Any, value: object) -> None:
@@ -157,6 +177,17 @@ _ENCODERS: Mapping[type, _Encoder] = {
     Decimal: _encodeDecimal,
     memoryview: lambda encoder, value: encoder.encode_bytes(bytes(value)),
 }
+
+
+_LEFT_TO_THE_LIBRARY = (
+    *(str, bytes, bytearray, int, float, complex, type(None)),
+    *(date, Fraction, UUID),
+    *(IPv4Address, IPv4Interface, IPv4Network),
+    *(IPv6Address, IPv6Interface, IPv6Network),
+)
+"""
+It would write others that it, or we, do not read.
+"""
 
 
 class _Encoders(dict[type, _Encoder]):
@@ -186,12 +217,17 @@ class _Encoders(dict[type, _Encoder]):
 
     def __missing__(self, kind: type) -> _Encoder:
         """
-        What is derived from a container is encoded as that.
+        What is derived from a container is encoded as that, and a member of an
+        enumeration as its value.
         """
         for base in (list, dict, tuple, set, frozenset):
             if issubclass(kind, base):
                 return self[base]
-        raise KeyError(kind)
+        if issubclass(kind, Enum):
+            return _encodeMember
+        if issubclass(kind, _LEFT_TO_THE_LIBRARY):
+            raise KeyError(kind)
+        return _ENCODERS.get(kind, _encodeOther)
 
     def begin(self) -> None:
         """

@@ -61,8 +61,10 @@ class EarlySpeech:
     def addLocator(self, locator: IResponderLocator) -> None:
         """
         Have commands responded to, when there is a reactor.
+
+        @raise TypeError: if it is no such object.
         """
-        self._locators.append(locator)
+        self._locators.append(IResponderLocator(locator))
 
     def passOn(self, correspondence: Correspondence) -> None:
         """

@@ -64,7 +64,8 @@ class ThisProcess(WorkerProcess):
         """
         Whether the channel to the primary is open.
         """
-        return self._link.connected == 1
+        # Until there is a reactor, nobody has looked whether it was closed.
+        return self._streams is None or self._link.connected == 1
 
     def kill(self, signal: str | int = "SIGTERM") -> None:
         """

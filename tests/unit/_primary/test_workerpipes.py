@@ -19,18 +19,20 @@ class PipedProcess:
     The standard input of a process, as Twisted's process transport has it.
 
     @ivar asked: What was asked of it, in order.
+    @ivar lost: The pipes that the process has closed.
     """
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
+        self.lost: set[int] = set()
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
         """
-        Write, if the pipe is open.
+        Write, also if the pipe is to be closed.
 
-        @raise KeyError: if it is not.
+        @raise KeyError: if it is.
         """
-        if ("end", childFD) in self.asked:
+        if childFD in self.lost:
             raise KeyError(childFD)
         self.asked.append((childFD, data))
 
@@ -86,12 +88,15 @@ class WorkerPipesTests(SynchronousTestCase):
     def test_standardInput(self) -> None:
         """
         The usual pipes are the process's; one that is closed is nothing to write
-        to, and no mistake.
+        to, and no mistake, whoever has closed it.
         """
         self.pipes.write(0, b"one")
         self.pipes.close(0)
         self.pipes.write(0, b"two")
         self.assertEqual(self.process.asked, [(0, b"one"), ("end", 0)])
+        self.process.lost.add(3)
+        self.pipes.write(3, b"one")
+        self.assertEqual(len(self.process.asked), 2)
 
     def test_others(self) -> None:
         """
@@ -99,6 +104,7 @@ class WorkerPipesTests(SynchronousTestCase):
         """
         self.pipes.write(4, b"one")
         self.pipes.close(4)
+        self.pipes.write(4, b"two")
         self.assertEqual((self.other.value(), self.other.isHalfClosed), (b"one", True))
         self.assertEqual(self.process.asked, [])
 

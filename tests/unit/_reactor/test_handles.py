@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,39 @@ class ConnectionTests(HandlesCase):
         self.turn()
         self.assertIsNone(here.reason)
         self.assertEqual(client.recv(100), b"therehere")
+
+    def test_closedHere(self) -> None:
+        """
+        Whoever closes one that was sent does not end it for the other process,
+        whether the delivery is known by then or not, and whoever keeps it open.
+        """
+        for keepOpen in (False, True):
+            client, here = self.connection()
+            departure = detach(here.transport, keepOpen=keepOpen)
+            there = self.receive(departure)
+            assert here.transport is not None
+            here.transport.loseConnection()
+            while here.reason is None:
+                self.turn()
+            departure.delivered()
+            assert there.transport is not None
+            there.transport.write(b"still here")
+            self.turn()
+            self.assertEqual(client.recv(100), b"still here")
+
+    def test_closedAfterFailure(self) -> None:
+        """
+        One that stayed here is closed as ever.
+        """
+        client, here = self.connection()
+        departure = detach(here.transport)
+        other = cross(departure)
+        departure.failed()
+        assert here.transport is not None
+        here.transport.loseConnection()
+        self.turnUntil(lambda: here.reason)
+        self.assertEqual(client.recv(100), b"")
+        os.close(other.descriptor)
 
     def test_endedMeanwhile(self) -> None:
         """
@@ -503,6 +537,29 @@ class SocketTests(HandlesCase):
             self.reactor,
             Handle('{"kind": "socket"}', os.open("/dev/null", os.O_RDONLY)),
         )
+
+    def test_encrypted(self) -> None:
+        """
+        An encrypted socket is refused, and stays open: what encrypts it is here.
+        """
+        ours, _ = self.socketPair()
+        encrypted = ssl.create_default_context().wrap_socket(
+            ours, do_handshake_on_connect=False, server_hostname="localhost"
+        )
+        self.addCleanup(encrypted.close)
+        problem = self.assertRaises(ConfigurationError, detach, encrypted)
+        self.assertIn("encrypted", str(problem))
+        self.assertGreater(encrypted.fileno(), 0)
+
+    def test_unixDatagrams(self) -> None:
+        """
+        A UNIX datagram port is refused: the other process could not use it.
+        """
+        path = str(Path(tempfile.mkdtemp()) / "socket")
+        port = self.reactor.listenUNIXDatagram(path, Datagrams())
+        problem = self.assertRaises(ConfigurationError, detach, port)
+        self.assertIn("DatagramPort cannot be sent", str(problem))
+        self.stop(port)
 
     def test_sentOn(self) -> None:
         """

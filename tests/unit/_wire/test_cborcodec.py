@@ -8,13 +8,16 @@ import builtins
 import ipaddress
 import json
 import math
-from collections import OrderedDict
+import re
+from collections import OrderedDict, deque
 from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum, IntEnum
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from cbor2 import CBORTag
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,11 +29,8 @@ from tests.unit._wire.codecmessages import (
     nested,
     typesOf,
 )
-from twisted_cluster._wire.cborcodec import (
-    NESTING_LIMIT,
-    AdvancedCodec,
-    RemoteException,
-)
+from twisted_cluster._wire.cborcodec import NESTING_LIMIT, AdvancedCodec
+from twisted_cluster.errors import RemoteException
 
 
 class AdvancedTests(SynchronousTestCase):
@@ -135,11 +135,70 @@ class AdvancedTests(SynchronousTestCase):
         cyclic.args = (cyclic,)
         self.assertRaises(ValueError, self.codec.encode, cyclic)
 
+    def test_passedOn(self) -> None:
+        """
+        An exception that came from elsewhere arrives as what came.
+        """
+        came = self.roundTrip(json.JSONDecodeError("bad", "doc", 0))
+        arrived = self.roundTrip(came)
+        self.assertEqual(arrived.typeName, "json.decoder.JSONDecodeError")
+        self.assertEqual(str(arrived), str(came))
+
+    def test_files(self) -> None:
+        """
+        An error of the kernel's arrives with the file that it is about.
+        """
+        for error in (
+            FileNotFoundError(2, "no such file", "/nowhere"),
+            OSError(18, "not here", "/one", None, "/other"),
+        ):
+            arrived = self.roundTrip(error)
+            self.assertIs(type(arrived), type(error))
+            self.assertEqual(str(arrived), str(error))
+            self.assertEqual(arrived.filename, error.filename)
+            self.assertEqual(arrived.filename2, error.filename2)
+
+    def test_times(self) -> None:
+        """
+        A time that is hard to say arrives as it is.
+        """
+        seconds = timezone(timedelta(hours=1, seconds=30, microseconds=5))
+        for message in (
+            datetime(2000, 1, 1, 12, tzinfo=seconds),
+            datetime(2000, 1, 1, 12, fold=1),  # noqa: DTZ001
+            datetime(2000, 1, 1, 12, fold=1, tzinfo=timezone.utc),
+        ):
+            arrived = self.roundTrip(message)
+            self.assertEqual((arrived, arrived.fold), (message, message.fold))
+            self.assertEqual(arrived.utcoffset(), message.utcoffset())
+
+    def test_members(self) -> None:
+        """
+        A member of an enumeration arrives as its value.
+        """
+
+        class Colour(Enum):
+            RED = "red"
+            SEVERAL = ("red", "green")
+
+        class Number(IntEnum):
+            ONE = 1
+
+        self.assertEqual(
+            self.roundTrip([Colour.RED, Colour.SEVERAL, Number.ONE]),
+            ["red", ("red", "green"), 1],
+        )
+
     def test_refused(self) -> None:
         """
-        Other types are refused, wherever they are.
+        Other types are refused, wherever they are: also those that the library would
+        write and not read, or read as something else.
         """
-        for message in (object(), [object()], {"key": {1: print}}):
+        for message in (
+            *(object(), [object()], {"key": {1: print}}),
+            *(re.compile("a"), CBORTag(6000, 1), deque([1]), range(3)),
+            ipaddress,
+        ):
             with self.assertRaises(TypeError) as caught:
                 self.codec.encode(message)
             self.assertIn("cannot contain", str(caught.exception))
