@@ -151,8 +151,19 @@ class IOpenPort(Interface):
 
     descriptor: int = Attribute("The descriptor to duplicate for a worker.")
     boundAddress: object = Attribute(
-        "What the kernel says it is bound to, as C{getsockname} returns it."
+        "What the kernel said it was bound to, as C{getsockname} returned it."
     )
+    isOpen: bool = Attribute(
+        "Whether it is: whoever else has its socket can have ended it."
+    )
+
+    def isAt(descriptor: int) -> bool:
+        """
+        Whether its socket is still what the primary has under a number, as it was
+        when it was opened for that.
+
+        @param descriptor: Any number.
+        """
 
     def startAccepting() -> None:
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from attrs import field, frozen
-from attrs.validators import ge, instance_of, le
+from attrs.validators import ge, instance_of, le, lt
 
 
 class PortKind(Enum):
@@ -64,8 +64,10 @@ class ListenRequest:
     interface: str = ""
     port: int = field(default=0, validator=[instance_of(int), ge(0), le(65535)])
     path: bytes = b""
-    backlog: int = 50
-    mode: int = 0o666
+    backlog: int = field(
+        default=50, validator=[instance_of(int), ge(-(1 << 31)), lt(1 << 31)]
+    )
+    mode: int = field(default=0o666, validator=[instance_of(int), ge(0), le(0o7777)])
     wantPID: bool = False
     reuseAddress: bool = True
     ipv6Only: bool = False

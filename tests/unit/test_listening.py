@@ -55,13 +55,18 @@ class ListenRequestTests(TestCase):
 
     def test_invalid(self) -> None:
         """
-        A kind or a port number that does not exist is refused.
+        A kind, a port number or whatever else that does not exist is refused.
         """
         wrongs: list[tuple[dict[str, Any], type[Exception]]] = [
             ({"kind": "tcp"}, TypeError),
             ({"kind": PortKind.TCP, "port": -1}, ValueError),
             ({"kind": PortKind.TCP, "port": 65536}, ValueError),
             ({"kind": PortKind.TCP, "port": "80"}, TypeError),
+            ({"kind": PortKind.TCP, "backlog": "5"}, TypeError),
+            ({"kind": PortKind.TCP, "backlog": 1 << 40}, ValueError),
+            ({"kind": PortKind.UNIX, "mode": 1 << 40}, ValueError),
+            ({"kind": PortKind.UNIX, "mode": -1}, ValueError),
+            ({"kind": PortKind.UNIX, "mode": "0o666"}, TypeError),
         ]
         for wrong, error in wrongs:
             with self.assertRaises(error):

@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv6Address
 from itertools import count
 from typing import Protocol
 
@@ -134,8 +136,12 @@ class _Entry:
         Whether this is the port that the request names.
         """
         mine = self.request
-        if request.descriptor is not None or mine.descriptor is not None:
-            return (request.kind, request.descriptor) == (mine.kind, mine.descriptor)
+        if request.descriptor is not None:
+            # The number may be another socket's by now.
+            isSame = (request.kind, request.descriptor) == (mine.kind, mine.descriptor)
+            return isSame and self.opened.isAt(request.descriptor)
+        if mine.descriptor is not None:
+            return False
         return _named(request) == _named(mine) and (
             request.kind.isPath or request.port == self.boundPort
         )
@@ -182,6 +188,7 @@ class PortTable:
         """
         if self._isShutDown:
             raise ListenRefused(errno.ESHUTDOWN, "the cluster is stopping")
+        self._forgetEnded()
         misleading = whyMisleading(request)
         if misleading:
             raise ListenRefused(errno.EINVAL, misleading)
@@ -277,6 +284,20 @@ class PortTable:
         Close every port.
         """
         for entry in list(self._entries):
+            try:
+                self._close(entry)
+            except Exception:
+                # The others have to be closed all the same.
+                self._log.failure("could not close {request}", request=entry.request)
+
+    def _forgetEnded(self) -> None:
+        """
+        A port that somebody else has ended is none to be lent.
+        """
+        for entry in [each for each in self._entries if not each.opened.isOpen]:
+            self._log.warn(
+                "{request} was shut down by somebody else", request=entry.request
+            )
             self._close(entry)
 
     def readings(self) -> list[PortReading]:
@@ -390,6 +411,10 @@ def _named(request: ListenRequest) -> tuple[object, ...]:
     """
     # Every IPv4 address, in both ways in which Twisted takes it.
     interface = "" if request.interface == "0.0.0.0" else request.interface
+    if ":" in interface:
+        # An IPv6 address can be written in many ways.
+        with suppress(ValueError):
+            interface = str(IPv6Address(interface))
     return request.kind, interface, request.path
 
 

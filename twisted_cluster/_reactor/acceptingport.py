@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_cluster._reactor.unixpaths import bindable, removeSocket, socketAt
+from twisted_cluster._wire.descriptors import inodeOf, isSame
 from twisted_cluster.interfaces import (
     AcceptedConnection,
     IConnectionReceiver,
@@ -66,6 +67,7 @@ class _AcceptingMixin:
     @ivar _exhausted: Whether there was no room for a connection the last time,
         which was logged then.
     @ivar _created: The socket, from before it is bound.
+    @ivar _name: The socket's name, once somebody asked for it.
     """
 
     _log = Logger()
@@ -73,7 +75,9 @@ class _AcceptingMixin:
     _wanted = False
     _exhausted = False
     _created: _Socket | None = None
+    _name: object = None
 
+    connected: Any
     reactor: Any
     socket: _Socket
 
@@ -86,16 +90,32 @@ class _AcceptingMixin:
     @property
     def descriptor(self) -> int:
         """
-        The listening socket's.
+        The listening socket's; -1 of a port that is closed.
         """
-        return self.socket.fileno()
+        return self.socket.fileno() if self.isOpen else -1
 
     @property
     def boundAddress(self) -> object:
         """
-        The listening socket's name.
+        The listening socket's name, which stays the port's when that is closed.
         """
-        return self.socket.getsockname()
+        if self._name is None:
+            self._name = self.socket.getsockname()
+        return self._name
+
+    @property
+    def isOpen(self) -> bool:
+        """
+        Whether the reactor has closed it: it does when somebody else who has the
+        socket shuts it down.
+        """
+        return bool(self.connected)
+
+    def isAt(self, descriptor: int) -> bool:
+        """
+        Whether it is the same socket.
+        """
+        return isSame(self.descriptor, descriptor)
 
     def startReading(self) -> None:
         """
@@ -155,9 +175,7 @@ class _AcceptingMixin:
                 trouble = e
                 break
             descriptor = accepted.detach()
-            connections.append(
-                AcceptedConnection(descriptor, os.fstat(descriptor).st_ino)
-            )
+            connections.append(AcceptedConnection(descriptor, inodeOf(descriptor)))
             # The kernel gives the lowest number that is free.
             if descriptor >= reserved:
                 trouble = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -208,10 +226,11 @@ class _AcceptingMixin:
 
     def close(self) -> None:
         """
-        Close the port, at once.
+        Close the port, at once, if it is open.
         """
         self._wanted = False
-        self.connectionLost(Failure(CONNECTION_DONE))  # type: ignore[attr-defined]
+        if self.isOpen:
+            self.connectionLost(Failure(CONNECTION_DONE))  # type: ignore[attr-defined]
 
 
 @implementer(IOpenPort)

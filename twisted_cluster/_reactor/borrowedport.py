@@ -5,6 +5,7 @@ but bound by the primary, which also accepts for those that take turns.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -122,19 +123,28 @@ class _BorrowingMixin:
                 )
             self._loan = self._primaryPorts.borrow(request)
         except ListenRefused as e:
-            raise self._cannotListen(OSError(e.errno, e.reason)) from e
+            raise self._cannotListen(OSError(e.errno, self._reason(e.reason))) from e
         except OSError as e:
             # The interface is a name that has no address.
             raise self._cannotListen(e) from e
-        borrowed = socket.socket(
-            self.addressFamily, self.socketType, fileno=self._loan.descriptor
-        )
+        self._borrowed = borrowed = socket.socket(fileno=self._loan.descriptor)
+        if borrowed.family != self.addressFamily:
+            self.abandon()
+            reason = self._reason(f"is a socket of the family {borrowed.family.name}")
+            raise self._cannotListen(OSError(errno.EINVAL, reason))
         borrowed.setblocking(False)
-        self._borrowed = borrowed
         self.reactor.serving.portOpened(
             self, ListeningAddress.of(request, borrowed.getsockname())
         )
         return borrowed
+
+    def _reason(self, reason: str) -> str:
+        """
+        Why the primary cannot lend a port, and which, if it has no address.
+        """
+        if self.primaryDescriptor is None:
+            return reason
+        return f"descriptor {self.primaryDescriptor} of the primary: {reason}"
 
     def abandon(self) -> None:
         """

@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, cast
 
 from twisted.internet import main
+from twisted.internet.error import UnsupportedAddressFamily
 from twisted.internet.posixbase import PosixReactorBase
 
 from twisted_cluster._reactor.borrowedport import (
@@ -121,7 +122,7 @@ class BorrowingReactorMixin:
         @see: L{twisted.internet.interfaces.IReactorTCP.listenTCP}
         """
         borrowed = BorrowedTCPPort(port, factory, backlog, interface, self)
-        if self.serving.inConversation or getattr(borrowed, "_reusePort", False):
+        if self.serving.opensOwn or getattr(borrowed, "_reusePort", False):
             return super().listenTCP(  # type: ignore[misc]
                 port, factory, backlog, interface
             )
@@ -138,7 +139,7 @@ class BorrowingReactorMixin:
         """
         @see: L{twisted.internet.interfaces.IReactorUNIX.listenUNIX}
         """
-        if self.serving.inConversation:
+        if self.serving.opensOwn:
             return super().listenUNIX(  # type: ignore[misc]
                 address, factory, backlog, mode, wantPID
             )
@@ -152,7 +153,7 @@ class BorrowingReactorMixin:
         """
         @see: L{twisted.internet.interfaces.IReactorUDP.listenUDP}
         """
-        if self.serving.inConversation:
+        if self.serving.opensOwn:
             return super().listenUDP(  # type: ignore[misc]
                 port, protocol, interface, maxPacketSize
             )
@@ -174,7 +175,7 @@ class BorrowingReactorMixin:
 
         @see: L{twisted.internet.interfaces.IReactorMulticast.listenMulticast}
         """
-        if self.serving.inConversation or listenMultiple:
+        if self.serving.opensOwn or listenMultiple:
             return super().listenMulticast(  # type: ignore[misc]
                 port, protocol, interface, maxPacketSize, listenMultiple
             )
@@ -192,7 +193,7 @@ class BorrowingReactorMixin:
 
         @see: L{twisted.internet.interfaces.IReactorUNIXDatagram.listenUNIXDatagram}
         """
-        if self.serving.inConversation or not address:
+        if self.serving.opensOwn or not address:
             return super().listenUNIXDatagram(  # type: ignore[misc]
                 address, protocol, maxPacketSize, mode
             )
@@ -226,6 +227,9 @@ class BorrowingReactorMixin:
 
         @raise CannotListenError: if the primary has no such socket.
         """
+        _requireDescriptor(descriptor)
+        if addressFamily not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
+            raise UnsupportedAddressFamily(addressFamily)
         port: Any
         if addressFamily == socket.AF_UNIX:
             port = BorrowedUNIXPort(b"", factory, reactor=self)
@@ -250,6 +254,7 @@ class BorrowingReactorMixin:
 
         @raise CannotListenError: if the primary has no such socket.
         """
+        _requireDescriptor(descriptor)
         port = BorrowedUDPPort(
             0, protocol, _anyOf(addressFamily), maxPacketSize, cast(Any, self)
         )
@@ -263,6 +268,16 @@ class BorrowingReactorMixin:
         """
         inode = self.inherited.get(descriptor)
         return inode is not None and os.fstat(descriptor).st_ino == inode
+
+
+def _requireDescriptor(descriptor: object) -> None:
+    """
+    @raise ConfigurationError: if it is no number that a descriptor can have.
+    """
+    if type(descriptor) is not int or not 0 <= descriptor < 1 << 31:
+        raise ConfigurationError(
+            f"the number of a descriptor of the primary's is needed, not {descriptor!r}"
+        )
 
 
 def _anyOf(addressFamily: int) -> str:

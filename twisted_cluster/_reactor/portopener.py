@@ -127,6 +127,8 @@ class PortOpener:
         else:
             port = AcceptingTCPPort(0, _NoProtocols(), 0, name[0], self._reactor)
             port._preexistingSocket = adopted
+            # Somebody else may use it, too.
+            port._shouldShutdown = False
             port.startListening()
         return port
 
@@ -236,6 +238,9 @@ def _refusal(error: object) -> ListenRefused:
     """
     Why a port could not be opened, in a form that crosses to the worker.
     """
+    if isinstance(error, socket.gaierror):
+        # It has a number of its own, which is none of the kernel's.
+        return ListenRefused(errno.EADDRNOTAVAIL, error.strerror or "")
     if isinstance(error, OSError) and error.errno is not None:
         return ListenRefused(error.errno, error.strerror or "")
     if isinstance(error, OSError):

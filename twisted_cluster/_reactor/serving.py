@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -19,6 +20,23 @@ from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IServing
 from twisted_cluster.observing import Occasion
+
+# What is asked for in a coroutine holds in that coroutine: while it waits, others go
+# on, for whom it does not hold.
+_owning = ContextVar("_owning", default=False)
+_onIPv6Only = ContextVar("_onIPv6Only", default=False)
+
+
+@contextmanager
+def _switchedOn(variable: ContextVar[bool]) -> Iterator[None]:
+    """
+    A C{with} block in which a variable is true.
+    """
+    token = variable.set(True)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
 @implementer(IServing)
@@ -32,7 +50,6 @@ class Serving:
         the transfer of a TFTP file.  It must be this worker's own.  Were it
         shared, the next worker could get the client's connection, and another
         client this one's data.
-    @ivar ipv6Only: Whether a port that is opened now leaves IPv4 alone.
     @ivar ports: The borrowed ports that are open.
     @ivar connections: Their connections that are open.
     """
@@ -42,7 +59,6 @@ class Serving:
         @param reactor: The layered reactor; C{IReactorFDSet}.
         """
         self.inConversation = False
-        self.ipv6Only = False
         self.ports: set[Any] = set()
         self.connections: set[Any] = set()
         self._reactor = reactor
@@ -109,24 +125,33 @@ class Serving:
             self._idleness = Idleness(self._reactor)
         return self._idleness.when()
 
-    def owning(self) -> Conversation:
+    @property
+    def opensOwn(self) -> bool:
+        """
+        Whether a port that is opened now is this worker's own.
+        """
+        return self.inConversation or _owning.get()
+
+    @property
+    def ipv6Only(self) -> bool:
+        """
+        Whether a port that is opened now leaves IPv4 alone.
+        """
+        return _onIPv6Only.get()
+
+    def owning(self) -> AbstractContextManager[None]:
         """
         @return: A context manager: ports that are opened meanwhile are this
             worker's own.
         """
-        return Conversation(self)
+        return _switchedOn(_owning)
 
-    @contextmanager
-    def onIPv6Only(self) -> Iterator[None]:
+    def onIPv6Only(self) -> AbstractContextManager[None]:
         """
         @return: A context manager: ports that are opened meanwhile leave IPv4
             alone.
         """
-        outer, self.ipv6Only = self.ipv6Only, True
-        try:
-            yield
-        finally:
-            self.ipv6Only = outer
+        return _switchedOn(_onIPv6Only)
 
     def adoptStreamPort(
         self, descriptor: int, addressFamily: int, factory: Any

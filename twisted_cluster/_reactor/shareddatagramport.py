@@ -9,6 +9,7 @@ import socket
 from zope.interface import implementer
 
 from twisted_cluster._reactor.unixpaths import removeSocket, socketAt
+from twisted_cluster._wire.descriptors import isSame
 from twisted_cluster.interfaces import AcceptedConnection, IOpenPort
 
 
@@ -46,6 +47,19 @@ class SharedDatagramPort:
         The socket's name.
         """
         return self._socket.getsockname()
+
+    @property
+    def isOpen(self) -> bool:
+        """
+        Whether it was not closed: nothing else ends it.
+        """
+        return self._socket.fileno() != -1
+
+    def isAt(self, descriptor: int) -> bool:
+        """
+        Whether it is the same socket.
+        """
+        return isSame(self.descriptor, descriptor)
 
     def startAccepting(self) -> None:
         """

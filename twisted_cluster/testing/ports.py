@@ -81,6 +81,7 @@ class MemoryPort:
     @ivar request: What it was opened for.
     @ivar isAccepting: Whether the primary accepts at present.
     @ivar isOpen: Whether it is open.
+    @ivar isReplaced: Whether its number is another socket's by now.
     @ivar backlog: The clients that nobody has accepted yet.
     @ivar clients: All clients that ever connected.
     """
@@ -95,10 +96,18 @@ class MemoryPort:
         self.boundAddress = boundAddress
         self.isAccepting = False
         self.isOpen = True
+        self.isReplaced = False
         self.backlog: list[MemoryClient] = []
         self.clients: list[MemoryClient] = []
         self._receiver = receiver
         self.descriptor, self._otherEnd = os.pipe()
+
+    def isAt(self, descriptor: int) -> bool:
+        """
+        Whether it was opened for this one, unless the test has put another socket
+        there.
+        """
+        return descriptor == self.request.descriptor and not self.isReplaced
 
     def startAccepting(self) -> None:
         """

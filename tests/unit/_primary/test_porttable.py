@@ -106,6 +106,18 @@ class LendingTests(TableCase):
             errno.EADDRINUSE, self.first, evolve(TCP, interface="0.0.0.0")
         )
 
+    def test_spellings(self) -> None:
+        """
+        An IPv6 address is the same however it is written.
+        """
+        for request in (TCP, UDP):
+            loan = self.table.lend(self.first, evolve(request, interface="::1"))
+            again = self.table.lend(
+                self.second, evolve(request, interface="0:0:0:0:0:0:0:1")
+            )
+            self.assertEqual(again.descriptor, loan.descriptor)
+        self.assertEqual(len(self.opener.ports), 2)
+
     def test_differentAddresses(self) -> None:
         """
         What differs in kind, interface, number or path is a port of its own.
@@ -593,6 +605,44 @@ class DescriptorTests(TableCase):
         number = first.descriptor + 1
         other = self.table.lend(self.first, evolve(self.THREE, descriptor=number))
         self.assertIsNot(self.portOf(other), self.portOf(first))
+
+    def test_replaced(self) -> None:
+        """
+        A number that is another socket's by now is another port.
+        """
+        request = ListenRequest(kind=PortKind.TCP, descriptor=5)
+        first = self.table.lend(self.first, request)
+        self.portOf(first).isReplaced = True
+        second = self.table.lend(self.second, request)
+        self.assertNotEqual(first.descriptor, second.descriptor)
+
+    def test_ended(self) -> None:
+        """
+        A port that somebody else has ended is forgotten when one is asked for, and
+        opened again; the others are closed whatever becomes of it.
+        """
+        self.table.lend(self.second, UDP)
+        ended = self.portOf(self.table.lend(self.first, TCP))
+        ended.close()
+        ended.close = lambda: None  # type: ignore[method-assign]
+        with capturedLogs() as events:
+            again = self.table.lend(self.second, TCP)
+        self.assertIn("somebody else", events[0]["log_format"])
+        self.assertTrue(self.portOf(again).isOpen)
+        self.assertEqual(len(self.table.readings()), 2)
+
+    def test_cannotClose(self) -> None:
+        """
+        One that cannot be closed keeps no other open.
+        """
+        first = self.portOf(self.table.lend(self.first, TCP))
+        second = self.portOf(self.table.lend(self.first, UDP))
+        # As its descriptor's would be that somebody has closed.
+        first.close()
+        self.table.closeAll()
+        self.assertFalse(second.isOpen)
+        self.assertEqual(self.table.readings(), [])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
     def test_own(self) -> None:
         """

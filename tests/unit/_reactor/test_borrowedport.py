@@ -13,6 +13,7 @@ import tempfile
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.error import CannotListenError, UnsupportedAddressFamily
 from twisted.internet.protocol import (
     DatagramProtocol,
     Factory,
@@ -25,6 +26,7 @@ from zope.interface import implementer
 from tests.unit.realreactor import RealReactorTestCase
 from twisted_cluster._reactor.handles import detach
 from twisted_cluster._reactor.layer import layered
+from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.events import ListeningAddress
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
 from twisted_cluster.listening import ListenRequest, Loan, PortKind
@@ -157,6 +159,42 @@ class ClosingTests(RealReactorTestCase):
             port.stopListening().addCallback(closed.append)
         self.turnUntil(lambda: len(closed) == len(ports))
         self.assertFalse(self.layered.serving.isListening)
+
+    def test_otherFamily(self) -> None:
+        """
+        A socket of another family than is asked for is refused, in words that name
+        its number, and given back.
+        """
+        problem = self.assertRaises(
+            CannotListenError,
+            self.layered.listenOnDescriptor,
+            *(5, socket.AF_INET6, Factory()),
+        )
+        self.assertIn("descriptor 5 of the primary", str(problem))
+        self.assertIn("AF_INET", str(problem))
+        self.assertEqual(self.primary.returned, [1])
+        self.assertFalse(self.layered.serving.isListening)
+
+    def test_noDescriptor(self) -> None:
+        """
+        What can be no descriptor is refused before anybody is asked; and so is a
+        family that no port can have.
+        """
+        nonsense: list[Any] = [None, "3", -1, 2**40, True]
+        for number in nonsense:
+            for adopt, what in (
+                (self.layered.listenOnDescriptor, Factory()),
+                (self.layered.receiveOnDescriptor, DatagramProtocol()),
+            ):
+                problem = self.assertRaises(
+                    ConfigurationError, adopt, number, socket.AF_INET, what
+                )
+                self.assertIn(repr(number), str(problem))
+        self.assertRaises(
+            UnsupportedAddressFamily,
+            *(self.layered.listenOnDescriptor, 5, 99, Factory()),
+        )
+        self.assertEqual(self.primary.returned, [])
 
     def test_twice(self) -> None:
         """

@@ -57,6 +57,36 @@ class AdoptedTests(PortCase):
             self.turnUntil(partial(self.hasAccepted, times))
             port.close()
 
+    def test_onlyOurs(self) -> None:
+        """
+        Closing it here ends it for nobody else who has it.
+        """
+        bound = self.given(socket.AF_INET, socket.SOCK_STREAM, (LOOPBACK, 0))
+        port = self.open(self.request(descriptor=bound.fileno()))
+        self.assertTrue(port.isAt(bound.fileno()))
+        self.assertFalse(port.isAt(0))
+        self.assertFalse(port.isAt(9999))
+        self.connect(port)
+        port.close()
+        self.assertFalse(port.isOpen)
+        self.assertFalse(port.isAt(bound.fileno()))
+        bound.accept()[0].close()
+
+    def test_endedByOthers(self) -> None:
+        """
+        Somebody else who has it can end it: then it is not open any more, knows
+        where it was, and can still be closed.
+        """
+        bound = self.given(socket.AF_INET, socket.SOCK_STREAM, (LOOPBACK, 0))
+        port = self.open(self.request(descriptor=bound.fileno()))
+        name = port.boundAddress
+        port.startAccepting()
+        self.assertTrue(port.isOpen)
+        bound.shutdown(socket.SHUT_RDWR)
+        self.turnUntil(lambda: not port.isOpen)
+        self.assertEqual(port.boundAddress, name)
+        port.close()
+
     def test_unix(self) -> None:
         """
         A path that somebody else has bound is not removed.
@@ -76,6 +106,11 @@ class AdoptedTests(PortCase):
         bound = self.given(socket.AF_INET, socket.SOCK_DGRAM, (LOOPBACK, 0))
         port = self.share(self.request(kind=PortKind.UDP, descriptor=bound.fileno()))
         self.assertEqual(port.boundAddress, bound.getsockname())
+        self.assertTrue(port.isAt(bound.fileno()))
+        self.assertFalse(port.isAt(0))
+        self.assertTrue(port.isOpen)
+        port.close()
+        self.assertFalse(port.isOpen)
 
     def test_refused(self) -> None:
         """
@@ -224,9 +259,10 @@ class RefusalTests(PortCase):
 
     def test_noSuchName(self) -> None:
         """
-        What is no address and no name is refused with the resolver's number.
+        What is no address and no name is refused with a number of the kernel's: the
+        resolver's own mean nothing to the worker.
         """
-        self.assertRefused(self.request(interface="no such name"), socket.EAI_NONAME)
+        self.assertRefused(self.request(interface="no such name"), errno.EADDRNOTAVAIL)
 
     def test_noDirectory(self) -> None:
         """

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, fail
@@ -178,12 +180,61 @@ class ServingTests(SynchronousTestCase):
         """
         seen = [self.serving.inConversation]
         with contextlib.suppress(ZeroDivisionError), Conversation(self.serving):
-            with self.serving.owning():
+            with Conversation(self.serving):
                 seen.append(self.serving.inConversation)
             seen.append(self.serving.inConversation)
+            self.assertTrue(self.serving.opensOwn)
             raise ZeroDivisionError
         seen.append(self.serving.inConversation)
         self.assertEqual(seen, [False, True, True, False])
+
+    def test_own(self) -> None:
+        """
+        Ports are this worker's own where that was asked for, and no longer; also
+        inside a conversation, and in the middle of one.
+        """
+        seen = [self.serving.opensOwn]
+        with contextlib.suppress(ZeroDivisionError), self.serving.owning():
+            with self.serving.owning(), Conversation(self.serving):
+                seen.append(self.serving.opensOwn)
+            seen.append(self.serving.opensOwn)
+            raise ZeroDivisionError
+        seen.append(self.serving.opensOwn)
+        self.assertEqual(seen, [False, True, True, False])
+
+    def test_waiting(self) -> None:
+        """
+        What a coroutine asks for holds while it waits, and for nobody else: neither
+        for who goes on meanwhile, nor for other coroutines, in whatever order they
+        end.
+        """
+        for asked, holds in (
+            (self.serving.owning, lambda: self.serving.opensOwn),
+            (self.serving.onIPv6Only, lambda: self.serving.ipv6Only),
+        ):
+            gates: list[Deferred[None]] = [Deferred(), Deferred()]
+            seen: list[bool] = []
+
+            async def ask(
+                gate: Deferred[None],
+                asked: Callable[[], AbstractContextManager[None]] = asked,
+                holds: Callable[[], bool] = holds,
+                seen: list[bool] = seen,
+            ) -> None:
+                with asked():
+                    await gate
+                    seen.append(holds())
+                seen.append(holds())
+
+            with Conversation(self.serving):
+                asking = [Deferred.fromCoroutine(ask(gate)) for gate in gates]
+            self.assertFalse(holds())
+            for gate in gates:
+                gate.callback(None)
+                self.assertFalse(holds())
+            for each in asking:
+                self.successResultOf(each)
+            self.assertEqual(seen, [True, False] * 2)
 
     def test_ipv6Only(self) -> None:
         """
