@@ -23,8 +23,8 @@ from tests.conformance.programs import (
 )
 
 ADAPTED = (
-    "An interpreter takes longer to start than Node does, so that ten workers send "
-    "eight sockets each, instead of eighty processes one."
+    "To start eighty interpreters takes half a minute of processor time, so that ten "
+    "workers send eight sockets each, instead of eighty processes one."
 )
 
 WORKERS = 10

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from attrs import asdict
+
 import twisted_cluster as cluster
 from tests.conformance.programs import (
     REACTOR_VARIABLE,
@@ -52,9 +54,12 @@ class BasicTests(ProgramTests):
                 ["cluster", "exit", "dead"],
             ],
         )
-        [address, addressType, port] = seen["address"][0]
-        self.assertEqual([address, addressType], ["127.0.0.1", 4])
+        [address] = seen["address"]
+        port = address.pop("port")
         self.assertTrue(1 <= port <= 65535, port)
+        self.assertEqual(
+            address, {"address": "127.0.0.1", "addressType": 4, "fd": None}
+        )
         self.assertEqual(seen["exit"], [[0, None]])
         self.assertEqual(seen["variables"], [[], []])
 
@@ -84,7 +89,7 @@ async def primary() -> None:
         cluster.on(name, mustCall(told))
     [address] = await happening(worker, "listening")
     same(await worker.whenListening(), address)
-    saw("address", [address.address, address.addressType, address.port])
+    saw("address", asdict(address))
     worker.kill()
     ended = await happening(worker, "exit")
     same(ended, (worker.process.exitCode, worker.process.signalCode))

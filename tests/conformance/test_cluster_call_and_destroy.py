@@ -16,6 +16,11 @@ from tests.conformance.programs import (
     tolerate,
 )
 
+ADAPTED = (
+    "C{kill} sends SIGTERM, and Twisted logs one that comes when its reactor is "
+    "stopping already."
+)
+
 
 class CallAndDestroyTests(ProgramTests):
     """

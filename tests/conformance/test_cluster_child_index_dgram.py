@@ -39,13 +39,12 @@ async def primary() -> None:
 
 async def worker() -> None:
     """
-    Open two ports, and after each of them another.
+    Open two ports, close each, and open another in its place.
     """
     assert cluster.worker is not None
-    opened = []
-    for _ in range(2):
-        port = reactor().listenUDP(0, DatagramProtocol())
-        opened.append(port.getHost().port)
+    ports = [reactor().listenUDP(0, DatagramProtocol()) for _ in range(2)]
+    opened = [port.getHost().port for port in ports]
+    for port in ports:
         await nextTurn()
         closing = port.stopListening()
         opened.append(reactor().listenUDP(0, DatagramProtocol()).getHost().port)

@@ -37,13 +37,12 @@ async def primary() -> None:
 
 async def worker() -> None:
     """
-    Open two ports, and after each of them another.
+    Open two ports, close each, and open another in its place.
     """
     assert cluster.worker is not None
-    opened = []
-    for _ in range(2):
-        port = reactor().listenTCP(0, serving(), interface="127.0.0.1")
-        opened.append(port.getHost().port)
+    ports = [reactor().listenTCP(0, serving(), interface="127.0.0.1") for _ in range(2)]
+    opened = [port.getHost().port for port in ports]
+    for port in ports:
         closing = port.stopListening()
         again = reactor().listenTCP(0, serving(), interface="127.0.0.1")
         opened.append(again.getHost().port)

@@ -5,15 +5,21 @@ they do.
 
 from __future__ import annotations
 
+import os
+
 from twisted.internet.defer import gatherResults
 
 import twisted_cluster as cluster
 from tests.conformance.programs import (
     ProgramTests,
     mustCall,
+    mustNotCall,
     play,
     sawExit,
 )
+
+# More would only take longer.
+WORKERS = min(max(2, os.cpu_count() or 0), 16)
 
 
 class ConcurrentDisconnectTests(ProgramTests):
@@ -23,16 +29,17 @@ class ConcurrentDisconnectTests(ProgramTests):
 
     def test_disconnectAgain(self) -> None:
         """
-        Each ends in order.
+        Each of the workers, one for each processor, ends in order.
         """
-        self.assertEqual(self.perform(), {"exit": [[0, None]] * 2})
+        self.assertEqual(self.perform(), {"exit": [[0, None]] * WORKERS})
 
 
 async def primary() -> None:
     """
     Tell all workers to disconnect, and again whenever one has.
     """
-    workers = [cluster.fork() for _ in range(2)]
+    workers = [cluster.fork() for _ in range(WORKERS)]
+    cluster.on("error", mustNotCall("error"))
     await gatherResults([worker.whenOnline() for worker in workers])
 
     def everyone(*_: object) -> None:
@@ -40,7 +47,7 @@ async def primary() -> None:
             if worker.isConnected():
                 worker.disconnect()
 
-    cluster.on("disconnect", mustCall(everyone, 2))
+    cluster.on("disconnect", mustCall(everyone, WORKERS))
     everyone()
     for worker in workers:
         await sawExit(worker)

@@ -35,7 +35,7 @@ class Dgram2Tests(ProgramTests):
         disconnected.
         """
         seen = self.perform()
-        self.assertEqual(seen["exit"], [[0, None]] * 2)
+        self.assertEqual(seen["exit"], [[0, None]] * 4)
 
 
 class Receiver(DatagramProtocol):
@@ -64,7 +64,7 @@ async def primary() -> None:
     receiver = Receiver()
     port = reactor().listenUDP(0, receiver, interface="127.0.0.1")
     variables = {"PORT": str(port.getHost().port)}
-    workers = [cluster.fork(variables) for _ in range(2)]
+    workers = [cluster.fork(variables) for _ in range(4)]
     await receiver.enough
     await port.stopListening()
     await cluster.disconnect()

@@ -19,9 +19,8 @@ from tests.conformance.programs import (
 from tests.conformance.receiving import EACH, Receiver, sendEnough
 
 ADAPTED = (
-    "There are two workers instead of four, and they name the descriptor with "
-    "C{cluster.worker.adoptDatagramPort}; as in test-cluster-dgram-1, they read one "
-    "datagram in a turn."
+    "The workers name the descriptor with C{cluster.worker.adoptDatagramPort}; as in "
+    "test-cluster-dgram-1, they read one datagram in a turn."
 )
 
 
@@ -36,8 +35,8 @@ class DgramBindFdTests(ProgramTests):
         rest to the others.
         """
         seen = self.perform()
-        self.assertEqual(seen["received"], [EACH] * 2)
-        self.assertEqual(seen["exit"], [[0, None]] * 2)
+        self.assertEqual(seen["received"], [EACH] * 4)
+        self.assertEqual(seen["exit"], [[0, None]] * 4)
 
 
 async def primary() -> None:
@@ -48,7 +47,7 @@ async def primary() -> None:
     bound.bind(("127.0.0.1", 0))
     bound.setblocking(False)
     variables = {"DESCRIPTOR": str(bound.fileno())}
-    workers = [cluster.fork(variables) for _ in range(2)]
+    workers = [cluster.fork(variables) for _ in range(4)]
     await gatherResults([worker.whenListening() for worker in workers])
     await sendEnough(workers, bound.getsockname())
     bound.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
 
 import twisted_cluster as cluster
 from tests.conformance.programs import (
@@ -23,7 +24,7 @@ from tests.conformance.programs import (
     serving,
 )
 
-WORKERS, PORTS = 3, 2
+WORKERS, PORTS = 8, 2
 
 
 class DisconnectTests(ProgramTests):
@@ -34,12 +35,13 @@ class DisconnectTests(ProgramTests):
     def test_disconnectTwice(self) -> None:
         """
         All workers have the same ports, and serve them; when the cluster is
-        disconnected they have ended, and new workers get ports as if they were
-        the first.
+        disconnected they have ended, the ports are closed, and new workers get
+        new ones.
         """
         seen = self.perform()
         self.assertEqual(seen["ports"], [PORTS, PORTS])
         self.assertEqual(seen["callback"], [{}, {}])
+        self.assertEqual(len(seen["closed"]), PORTS * 2)
         self.assertEqual(seen["exit"], [[0, None]] * WORKERS * 2)
 
 
@@ -77,9 +79,14 @@ async def serveAndDisconnect() -> None:
         same(await client.hear(4), b"echo")
         client.close()
         await client.whenClosed()
-    await cluster.disconnect(mustCall(lambda: saw("callback", cluster.workers)))
+    await cluster.disconnect(mustCall(lambda: saw("callback", dict(cluster.workers))))
     for worker in workers:
         await sawExit(worker)
+    for number in set(numbers):
+        try:
+            await connect(number)
+        except ConnectError:
+            saw("closed")
 
 
 async def worker() -> None:

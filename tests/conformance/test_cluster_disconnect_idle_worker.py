@@ -33,7 +33,7 @@ async def primary() -> None:
     """
     fork = cluster.fork
     workers = [fork(), fork()]
-    await cluster.disconnect(mustCall(lambda: saw("left", cluster.workers)))
+    await cluster.disconnect(mustCall(lambda: saw("left", dict(cluster.workers))))
     for worker in workers:
         await sawExit(worker)
 

@@ -26,10 +26,13 @@ class HTTPPipeTests(ProgramTests):
 
     def test_request(self) -> None:
         """
-        It answers, and the client has no address.
+        It answers, and neither end has a number.
         """
         seen = self.perform()
-        self.assertEqual(seen, {"client": [None], "body": ["OK"], "exit": [[0, None]]})
+        self.assertEqual(seen["client"], [None])
+        self.assertEqual(seen["types"], [["UNIXAddress", "UNIXAddress"]])
+        self.assertEqual(seen["body"], ["OK"])
+        self.assertEqual(seen["exit"], [[0, None]])
 
 
 async def primary() -> None:
@@ -60,6 +63,8 @@ class Page(Resource):
         Look at the request.
         """
         saw("client", request.getClientIP())
+        ends = request.getHost(), request.getClientAddress()
+        saw("types", [type(end).__name__ for end in ends])
         return b"OK"
 
 

@@ -44,7 +44,7 @@ async def primary() -> None:
     worker = cluster.fork()
     worker.once("disconnect", mustCall())
     await worker.whenListening()
-    await later(1)
+    await later(3)
     saw("alive", worker.isConnected() and not worker.isDead())
     worker.kill("SIGKILL")
     await sawExit(worker)

@@ -12,6 +12,11 @@ import twisted_cluster as cluster
 from tests.conformance.programs import ProgramTests, play, reactor, saw, sawExit
 from tests.conformance.sockets import refusal
 
+ADAPTED = (
+    "C{listenUDP} raises the error, so that there is no port that could be closed; "
+    "its protocol was not started, and can have another port."
+)
+
 
 class DgramClusterBindErrorTests(ProgramTests):
     """

@@ -52,7 +52,7 @@ async def primary() -> None:
     second = await connect(number)
     transport: Any = second.transport
     host, peer = transport.getHost(), transport.getPeer()
-    saw("second", [peer.host, peer.port, host.host, host.port])
+    saw("second", [host.type, peer.host, peer.port, host.host, host.port])
     await second.whenClosed()
     first.close()
     await cluster.disconnect()
@@ -67,7 +67,7 @@ async def worker() -> None:
 
     def dropped(at: IListeningPort, host: Any, peer: Any) -> None:
         same(at, port)
-        saw("dropped", [host.host, host.port, peer.host, peer.port])
+        saw("dropped", [host.type, host.host, host.port, peer.host, peer.port])
 
     itself.on("drop", dropped)
     port = reactor().listenTCP(

@@ -5,20 +5,23 @@ A program that is a cluster by itself: what primary and workers say.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from tests.integration.running import RunningProgram
 
 
-def linesOf(*words: str) -> list[str]:
+def linesOf(*words: str, environment: Mapping[str, str] | None = None) -> list[str]:
     """
     Run one of the programs in C{applications/library}, which has to end by
     itself.
+
+    @param environment: What to add to this process's.
 
     @return: What it and its workers printed.
     """
     name, *arguments = words
     command = [sys.executable, f"library/{name}.py", *arguments]
-    with RunningProgram(command) as program:
+    with RunningProgram(command, environment=environment) as program:
         assert program.waitForExit() == 0, program.log
         return list(program.log.lines)
 

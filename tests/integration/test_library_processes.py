@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,20 @@ def test_stopping() -> None:
     ]
 
 
+@pytest.mark.parametrize("policy", ["rr", "none"])
+def test_stoppingPaths(policy: str, tmp_path: Path) -> None:
+    """
+    A primary that stops leaves no path of its ports behind, and no lock.
+    """
+    environment = {
+        "SOCKET": str(tmp_path / "socket"),
+        "TWISTED_CLUSTER_SCHED_POLICY": policy,
+    }
+    assert "left: [False, False]" in linesOf(
+        "stopping", "stop", environment=environment
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_signals(number: signal.Signals) -> None:
     """
@@ -91,13 +106,15 @@ def test_signals(number: signal.Signals) -> None:
         assert number is signal.SIGKILL or len(ended) == 2, program.log
 
 
-def test_nesting() -> None:
+@pytest.mark.parametrize("policy", ["rr", "none"])
+def test_nesting(policy: str) -> None:
     """
     What a worker starts is no worker: it can be the primary of a cluster of its
     own.  So can the worker be, with a cluster that is an object.  All of them
     serve, each cluster on its own port.
     """
-    assert linesOf("nesting") == [
+    environment = {"TWISTED_CLUSTER_SCHED_POLICY": policy}
+    assert linesOf("nesting", environment=environment) == [
         "True worker at 1, inside: 0 True worker at 2",
         "True worker at 1, inside: True worker at 2",
     ]

@@ -565,6 +565,21 @@ class MessageTests(ClusterCase):
         self.assertEqual([good for good, _ in outcomes], [True, False, True])
         outcomes[1][1].trap(ChannelClosed)
 
+    def test_broadcastUnspeakable(self) -> None:
+        """
+        One worker that there are no words for does not keep it from the others: each
+        has its own serialization.
+        """
+        self.forkRunning()
+        _, advanced = self.forkRunning(serialization="advanced")
+        received: list[object] = []
+        advanced.worker.receiveMessages(lambda message, _: received.append(message))
+        sent = self.cluster.broadcast({1, 2})
+        advanced.worker.deliver()
+        [[first, failure], [second, _]] = self.successResultOf(sent)
+        self.assertEqual((first, second, received), (False, True, [{1, 2}]))
+        failure.trap(TypeError)
+
     def test_broadcastToNobody(self) -> None:
         """
         Without workers all have it.

@@ -195,6 +195,40 @@ class StartTests(FleetCase):
         )
         self.assertEqual(len(self.spawner.processes), 1)
 
+    def test_leavesByItself(self) -> None:
+        """
+        A worker whose program wants to leave is replaced like one that ended: one
+        that does so at once is not started again without a delay.
+        """
+        self.fleet.start()
+        self.spawner.processes[0].worker.comeUp()
+        self.clock.advance(0)
+        for process in self.spawner.living[1:]:
+            process.worker.comeUp()
+        before = len(self.spawner.processes)
+        for _ in range(2):
+            leaving = self.spawner.living[0]
+            leaving.worker.leaveItself()
+            leaving.end()
+            self.clock.advance(0)
+        self.assertEqual(len(self.spawner.processes), before)
+        self.clock.advance(SUPERVISION.minRestartDelay)
+        self.assertEqual(len(self.spawner.processes), before + 2)
+
+    def test_leavesBeforeItRan(self) -> None:
+        """
+        Nor is one that leaves by itself before it ran: its program cannot be
+        started.
+        """
+        self.fleet.start()
+        canary = self.spawner.processes[0]
+        canary.worker.announce()
+        canary.worker.leaveItself()
+        canary.end()
+        self.clock.pump([1] * 10)
+        [problem] = self.gaveUp
+        self.assertEqual((problem.workerID, len(self.spawner.processes)), (1, 1))
+
     def test_cannotBeSpawned(self) -> None:
         """
         Nor is it if its process could not be started.

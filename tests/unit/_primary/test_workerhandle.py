@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import signal as signals
 from typing import Any
 from unittest import TestCase
@@ -26,6 +27,7 @@ from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import OutputStream, emitted
 from twisted_cluster._supervision.lifecycle import State
 from twisted_cluster._wire.channel import Channel
+from twisted_cluster._wire.lanes import Handle
 from twisted_cluster._wire.toprimary import WIRE_VERSION, Touched
 from twisted_cluster.errors import (
     ConfigurationError,
@@ -139,6 +141,21 @@ class StartTests(RosterCase):
         self.assertEqual(
             self.observer.happenings, [("started", 1), ("online", 1), ("running", 1)]
         )
+
+    def test_unheard(self) -> None:
+        """
+        What it said and nobody has received when its exit was told is given up, with
+        what came along.
+        """
+        handle, process = self.fork()
+        process.worker.comeUp()
+        descriptor, other = os.pipe()
+        os.close(other)
+        process.worker.sendMessage("unheard", Handle("something", descriptor))
+        process.worker.deliver()
+        os.close(descriptor)
+        process.end(signal="SIGKILL")
+        self.assertEqual(handle.link.forgetMessages(), 0)
 
     def test_answer(self) -> None:
         """

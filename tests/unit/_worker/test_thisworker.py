@@ -319,6 +319,9 @@ class ThisWorkerTests(SynchronousTestCase):
         Before there is a reactor, everything that waits can be said, and what
         cannot be done is refused.
         """
+        self.link.connected = 0
+        self.assertTrue(self.worker.isConnected())
+        self.link.connected = 1
         got: list[object] = []
         self.worker.on("message", lambda message, _: got.append(message))
         self.worker.answer(lambda question: question)

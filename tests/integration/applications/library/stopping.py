@@ -13,6 +13,8 @@ from twisted.internet.protocol import Factory, Protocol
 import twisted_cluster as cluster
 from twisted_cluster.errors import ClusterStopping
 
+PATH = os.environ.get("SOCKET")
+
 
 def say(*words: object) -> None:
     """
@@ -42,8 +44,10 @@ def primary() -> None:
 
 def stopped() -> None:
     """
-    Even now none can be started.
+    Even now none can be started; and nothing is left in the file system.
     """
+    if PATH:
+        say("left:", [os.path.exists(PATH + end) for end in ("", ".lock")])
     try:
         cluster.fork()
     except ClusterStopping as e:
@@ -64,7 +68,11 @@ def listen() -> None:
     """
     From now on a signal is no end without order.
     """
-    reactor.listenTCP(0, Factory.forProtocol(Protocol), interface="127.0.0.1")
+    factory = Factory.forProtocol(Protocol)
+    if PATH:
+        reactor.listenUNIX(PATH, factory, wantPID=True)
+    else:
+        reactor.listenTCP(0, factory, interface="127.0.0.1")
     say("worker", cluster.worker.id, "listens")
 
 
