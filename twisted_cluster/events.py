@@ -78,8 +78,8 @@ class PortReading:
 @frozen(kw_only=True)
 class WorkerExit:
     """
-    How a worker's process ended: exactly one of the two is set, or neither
-    when the process could not be started at all.
+    How a worker's process ended: one of the two is set, or neither if the process
+    could not be started at all.
 
     @ivar code: Its exit status.
     @ivar signal: The name of the signal that ended it, such as C{"SIGKILL"}.

@@ -1,9 +1,8 @@
 """
 Where the sides of the package meet.
 
-The primary's side (C{_primary}), the worker's side (C{_worker}), the edge to
-Twisted and the kernel (C{_reactor}) and the views (C{_ops}) never import each
-other.  Each is given what it needs, and knows it only by one of these
+The primary's side (C{_primary}), the worker's side (C{_worker}) and the edge to
+Twisted and the kernel (C{_reactor}) never import each other.  Each is given what it needs, and knows it only by one of these
 interfaces; C{_run} puts them together.
 """
 
@@ -72,7 +71,9 @@ class IDescriptorTransport(ITransport):
         returns.
         """
 
-    unsent: int = Attribute("How many bytes wait until the other side reads.")
+    unsent: int = Attribute(
+        "How many bytes that were written the kernel has not taken yet."
+    )
 
 
 class IHandoffTransport(IDescriptorTransport):

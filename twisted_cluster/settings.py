@@ -114,10 +114,10 @@ class HandoffSettings:
     @ivar window: How many connections of one port may be on their way to one
         worker: handed over, but not yet taken.  As many are held up by a worker
         that hangs, until it is seen to hang.
-    @ivar blockedAfter: After how many seconds in which a worker's reactor does not
-        turn it gets no connections, and those it has not read are given to others,
-        until it turns again.  It can take half as long again to see it.  0 does not
-        look.
+    @ivar blockedAfter: A worker whose reactor has not turned for this many seconds is
+        blocked: it gets no connections until it turns again, and those it has not
+        read are given to others.  Seeing it can take half as long again.  0 disables
+        the check.
     @ivar insured: Whether the primary keeps its descriptor of each connection until
         the worker reads or writes the first byte, so that connections which a lost
         worker had taken but not touched are served by another.  Costs a descriptor

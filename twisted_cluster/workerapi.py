@@ -216,7 +216,8 @@ class Worker(Emitter, ABC):
       - C{error(exception)}: its process could not be started.
 
     As in Node, C{online}, C{listening}, C{exit} and C{error} are told in the primary
-    only.  The Deferreds fire on both sides.
+    only.  What becomes of it is a Deferred on both sides, except that no process sees
+    its own exit.
 
     @ivar id: Its number, from 1; never used again.
     @ivar process: Its process.
@@ -263,8 +264,8 @@ class Worker(Emitter, ABC):
     @abstractmethod
     def exitedAfterDisconnect(self) -> bool | None:
         """
-        Whether it leaves, or left, because somebody wanted it to; C{None} while
-        it does not leave at all.
+        True if it was asked to leave, or chose to; false if it was lost; C{None} while
+        it stays.
         """
 
     def isConnected(self) -> bool:
@@ -331,9 +332,16 @@ class Worker(Emitter, ABC):
 
         @return: Fires when the other side's program was given the message; fails
             with L{ChannelClosed<twisted_cluster.errors.ChannelClosed>} if that
-            cannot happen any more.
+            cannot happen any more, with
+            L{HandleRefused<twisted_cluster.errors.HandleRefused>} if the other
+            process has no descriptor left, and with
+            L{MessageRefused<twisted_cluster.errors.MessageRefused>} if it cannot
+            decode the message.
 
-        @raise TypeError: if the message cannot be put into bytes.
+        @raise TypeError: if messages cannot be of this type, or contain it.
+        @raise ValueError: if they cannot contain this value, or be so long.
+        @raise ConfigurationError: if this handle cannot be sent, or not now.
+        @raise OSError: if there is no descriptor left to send it with.
         """
         if handle is None:
             return self._say(message)

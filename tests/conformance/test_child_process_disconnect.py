@@ -25,11 +25,12 @@ class DisconnectTests(ProgramTests):
 
     def test_later(self) -> None:
         """
-        The event comes later, once, and closing twice is closing once.
+        It is not connected from then on; the event comes later, once, and closing
+        twice is closing once.
         """
         seen = self.perform()
         self.assertEqual(seen["disconnect"], ["told at once: False"])
-        self.assertEqual(seen["connected"], [False])
+        self.assertEqual(seen["connected"], [False, False])
         self.assertEqual(seen["exit"], [[0, None]])
 
 
@@ -47,6 +48,7 @@ async def primary() -> None:
 
     worker.on("disconnect", mustCall(disconnected))
     worker.process.disconnect()
+    saw("connected", worker.isConnected() or worker.process.connected)
     saw("disconnect", f"told at once: {told}")
     worker.process.disconnect()
     await worker.whenDisconnected()

@@ -119,8 +119,8 @@ class Fleet:
         Say why there are no other workers, if there are none.
         """
         self._log.warn(
-            "the first worker's program has not run a reactor yet; {others} more will "
-            "be started when it does",
+            "the first worker's program has not run a reactor yet"
+            + ("; {others} more will be started when it does" * (self._wanted > 1)),
             others=self._wanted - 1,
         )
 

@@ -47,9 +47,9 @@ class ForkedProcess(WorkerProcess):
     @property
     def connected(self) -> bool:
         """
-        Whether its channel is open.
+        Whether its channel is open, and nobody has begun to close it.
         """
-        return self._handle.link.connected == 1
+        return self._handle.link.maySay
 
     def kill(self, signal: str | int = "SIGTERM") -> None:
         """

@@ -221,8 +221,7 @@ class WorkerHandle(ProcessProtocol):
         """
         Close its channel, without asking it.
         """
-        if self.link.connected:
-            self.link.transport.loseConnection()
+        self.link.hangUp()
 
     def cutOff(self) -> None:
         """

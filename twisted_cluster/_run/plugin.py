@@ -142,8 +142,8 @@ class Options(UsageOptions):
             "w",
             None,
             (
-                "How many workers to run, or auto: as many as this process may use CPUs. "
-                "[default: the environment's WEB_CONCURRENCY, else auto]"
+                "How many workers to run, or auto: one for each CPU that this process may "
+                "use. [default: the environment's WEB_CONCURRENCY, else auto]"
             ),
             reading("workers", workerCount),
         ],
@@ -153,8 +153,8 @@ class Options(UsageOptions):
             None,
             (
                 "Who accepts connections. rr: this process, and hands them to the workers "
-                "in turn. none: the workers, as the kernel will have it. "
-                "[default: the environment's TWISTED_CLUSTER_SCHED_POLICY, else rr]"
+                "in turn. none: the workers accept for themselves, and the kernel picks "
+                "one. [default: the environment's TWISTED_CLUSTER_SCHED_POLICY, else rr]"
             ),
             reading("policy", SchedulingPolicy.named),
         ],
@@ -163,8 +163,8 @@ class Options(UsageOptions):
             None,
             None,
             (
-                "The user, by name or number, that the workers become; this process does "
-                "not, so that they can have privileged ports."
+                "The user, by name or number, to run the workers as. This process keeps its "
+                "own, so that it can open privileged ports for them."
             ),
             reading("uid", user),
         ],
@@ -179,7 +179,7 @@ class Options(UsageOptions):
             "threshold",
             "t",
             1.0,
-            "How long, in seconds, a worker has to live to be replaced at once.",
+            "A worker that ran for at least so many seconds is replaced without delay.",
             reading("threshold", seconds),
         ],
         [
@@ -194,8 +194,8 @@ class Options(UsageOptions):
             None,
             0.0,
             (
-                "How long, in seconds, workers may finish with their clients when this "
-                "process is killed; then they are, too."
+                "If this process is killed, how many seconds its workers may take to finish "
+                "with their clients before they are killed, too."
             ),
             reading("orphan-time", seconds),
         ],
@@ -204,8 +204,8 @@ class Options(UsageOptions):
             "m",
             1.0,
             (
-                "How long, in seconds, to wait before replacing a worker that did not live "
-                "that long; doubled each time in a row."
+                "How many seconds to wait before replacing a worker that ended sooner; "
+                "doubled each time that this happens again."
             ),
             reading("minrestartdelay", firstDelay),
         ],
@@ -213,7 +213,7 @@ class Options(UsageOptions):
             "maxrestartdelay",
             "M",
             3600.0,
-            "How long, in seconds, to wait at most.",
+            "How many seconds to wait at most.",
             reading("maxrestartdelay", seconds),
         ],
         [
@@ -236,8 +236,8 @@ class Options(UsageOptions):
             0.5,
             (
                 "Give no connections to a worker whose reactor has not turned for so many "
-                "seconds, until it does, and give those that it has not read to others; 0: "
-                "do not look."
+                "seconds, until it does, and give those that it has not read to others. 0 "
+                "disables the check."
             ),
             reading("blocked-after", seconds),
         ],
@@ -279,8 +279,8 @@ class Options(UsageOptions):
 
     def opt_bind(self, description: str) -> None:
         """
-        An endpoint to open before any worker runs, for example tcp:80: when
-        they listen on it, it is there. Can be given more than once.
+        Open this endpoint, for example tcp:80, before any worker starts. Can be
+        given more than once.
         """
         self["bind"].append(description)
 

@@ -265,6 +265,14 @@ class MessagingChannel(Channel):
 
     # -- the end of the conversation
 
+    def hangUp(self) -> None:
+        """
+        Close the channel, after what was said; nothing happens if it is closed.
+        """
+        if self.connected:
+            self._maySay = False
+            self.transport.loseConnection()
+
     def sayNoMore(self) -> dict[str, Any]:
         """
         From now on nobody here can send a message or ask a question; answers still

@@ -159,8 +159,7 @@ class Leaving:
         # What cannot be delivered any more has failed with its own Deferred.
         with suppress(ChannelClosed):
             await self._patiently(self._link.whenDelivered())
-        if self._link.connected:
-            self._link.transport.loseConnection()
+        self._link.hangUp()
         await self._patiently(self._disconnected.when())
 
     async def _patiently(self, waited: Deferred[Any]) -> object:

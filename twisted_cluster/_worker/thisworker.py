@@ -62,10 +62,10 @@ class ThisProcess(WorkerProcess):
     @property
     def connected(self) -> bool:
         """
-        Whether the channel to the primary is open.
+        Whether the channel to the primary is open, and nobody has begun to close it.
         """
         # Until there is a reactor, nobody has looked whether it was closed.
-        return self._streams is None or self._link.connected == 1
+        return self._streams is None or self._link.maySay
 
     def kill(self, signal: str | int = "SIGTERM") -> None:
         """
@@ -77,8 +77,7 @@ class ThisProcess(WorkerProcess):
         """
         Close the channel: as if the primary had gone.
         """
-        if self._link.connected:
-            self._link.transport.loseConnection()
+        self._link.hangUp()
 
     def reactorInstalled(self, streams: Mapping[int, WorkerStream]) -> None:
         """

@@ -26,7 +26,12 @@ from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster._worker.thisworker import ThisWorker
-from twisted_cluster.errors import AnswerFailed, ConfigurationError, WorkerLost
+from twisted_cluster.errors import (
+    AnswerFailed,
+    ChannelClosed,
+    ConfigurationError,
+    WorkerLost,
+)
 from twisted_cluster.events import ListeningAddress
 from twisted_cluster.observing import Emitter
 from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedChannels
@@ -253,7 +258,10 @@ class ThisWorkerTests(SynchronousTestCase):
         """
         The channel can be closed without a word, and closed again.
         """
+        self.install()
         self.worker.process.disconnect()
+        self.assertFalse(self.worker.isConnected())
+        self.failureResultOf(self.worker.send("late"), ChannelClosed)
         self.pump.flush()
         self.assertFalse(self.primary.connected)
         self.assertEqual(self.primary.heard, [])
