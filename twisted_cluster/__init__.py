@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     on = _own.on
     once = _own.once
     off = _own.off
+    when = _own.when
     addObserver = _own.addObserver
     removeObserver = _own.removeObserver
     broadcast = _own.broadcast

@@ -350,12 +350,13 @@ class IServing(Interface):
 
     def limitConnections(
         port: Any,
-        limit: int,
+        limit: int | None,
         dropped: Callable[[IAddress, IAddress], object] | None,
     ) -> None:
         """
         Serve no more than so many connections of a port at a time.
 
+        @param limit: How many; C{None} for any number.
         @param dropped: Called with both addresses of each connection that is
             closed because there are so many; C{None} leaves it to other workers.
 

@@ -61,6 +61,10 @@ def _ofCoroutine(result: object, failed: Callable[[Failure], None]) -> None:
 class Emitter:
     """
     Events by name, as Node has them.
+
+    @ivar _byName: Who observes each.
+    @ivar _awaited: What is going to fire when an event happens next.
+    @ivar _ending: Why nothing happens here any more; C{None} while something can.
     """
 
     _log = Logger()
@@ -71,6 +75,8 @@ class Emitter:
         """
         # Not changed but replaced, so that whoever is being told need not copy.
         self._byName: dict[str, tuple[_Entry, ...]] = dict.fromkeys(names, ())
+        self._awaited: set[Deferred[tuple[Any, ...]]] = set()
+        self._ending: Exception | None = None
 
     def on(self, name: str, observer: _Observer) -> _Observer:
         """
@@ -98,6 +104,40 @@ class Emitter:
         self._byName[name] = (*self._entries(name), _Entry(observer, once))
         self._observed(name)
         return observer
+
+    def when(self, name: str) -> Deferred[tuple[Any, ...]]:
+        """
+        Wait for the next time that the event happens: Node's C{events.once}.
+
+        @return: Fires with what its observers are called with.  If nothing happens
+            here any more, as of a worker that has ended, it fails.
+
+        @raise ConfigurationError: if there is no such event.
+        """
+
+        def tell(*what: object) -> None:
+            self._awaited.discard(happened)
+            happened.callback(what)
+
+        def cancelled(_: object) -> None:
+            self._awaited.discard(happened)
+            self.off(name, tell)
+
+        happened: Deferred[tuple[Any, ...]] = Deferred(cancelled)
+        if self._ending is None or name not in self._byName:
+            self.once(name, tell)
+            self._awaited.add(happened)
+        else:
+            happened.errback(Failure(self._ending))
+        return happened
+
+    def happenNoMore(self, reason: Exception) -> None:
+        """
+        Nothing happens here any more, for this reason.
+        """
+        self._ending = reason
+        while self._awaited:
+            self._awaited.pop().errback(Failure(reason))
 
     def off(self, name: str, observer: Callable[..., object]) -> None:
         """

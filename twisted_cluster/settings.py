@@ -5,7 +5,7 @@ What can be set: frozen records, checked when they are made.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -122,12 +122,18 @@ class HandoffSettings:
         the worker reads or writes the first byte, so that connections which a lost
         worker had taken but not touched are served by another.  Costs a descriptor
         in the primary for each of those, and a message for each connection.
+    @ivar newPolicy: Makes for each port the object that chooses among the workers,
+        an L{ISchedulingPolicy<twisted_cluster.scheduling.ISchedulingPolicy>};
+        C{None} is each worker in turn.
     """
 
     queueLimit: int = field(default=1024, validator=[instance_of(int), ge(1)])
     window: int = field(default=64, validator=[instance_of(int), ge(1)])
     blockedAfter: float = field(default=0.5, validator=ge(0))
     insured: bool = field(default=False, validator=instance_of(bool))
+    newPolicy: Callable[[], Any] | None = field(
+        default=None, validator=validators.optional(validators.is_callable())
+    )
 
     def requirePossible(self, policy: SchedulingPolicy) -> None:
         """

@@ -67,6 +67,7 @@ class WorkerStream:
         self.on = events.on
         self.once = events.once
         self.off = events.off
+        self.when = events.when
         self._write = write
         self._end = end
 

@@ -342,8 +342,7 @@ def happening(emitter: Any, name: str) -> Deferred[tuple[Any, ...]]:
 
     @return: Fires when the event happens next, with its arguments.
     """
-    happened: Deferred[tuple[Any, ...]] = Deferred()
-    emitter.once(name, lambda *what: happened.callback(what))
+    happened: Deferred[tuple[Any, ...]] = emitter.when(name)
     return happened
 
 

@@ -184,6 +184,38 @@ class EmitterTests(SynchronousTestCase):
         self.assertEqual(self.told, [("second", 1), ("later", 1)])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    def test_when(self) -> None:
+        """
+        Whoever waits for an event is told of the next one, and of no other; who has
+        given up is not.
+        """
+        first, given = self.emitter.when("exit"), self.emitter.when("exit")
+        given.addErrback(lambda failure: failure.trap(CancelledError))
+        given.cancel()
+        self.emitter.emit("online")
+        self.assertNoResult(first)
+        self.emitter.emit("exit", 1, None)
+        self.assertEqual(self.successResultOf(first), (1, None))
+        second = self.emitter.when("exit")
+        self.assertNoResult(second)
+        self.emitter.emit("exit", 2, None)
+        self.assertEqual(self.successResultOf(second), (2, None))
+        self.assertFalse(self.emitter.isObserved("exit"))
+        self.assertRaises(ConfigurationError, self.emitter.when, "exited")
+
+    def test_whenNoMore(self) -> None:
+        """
+        It fails if nothing happens any more, now or from then on; what was told stays
+        told.
+        """
+        told, waiting = self.emitter.when("online"), self.emitter.when("exit")
+        self.emitter.emit("online")
+        self.emitter.happenNoMore(WorkerLost("gone"))
+        self.assertEqual(self.successResultOf(told), ())
+        self.failureResultOf(waiting, WorkerLost)
+        self.failureResultOf(self.emitter.when("exit"), WorkerLost)
+        self.assertRaises(ConfigurationError, self.emitter.when, "exited")
+
     def test_stopping(self) -> None:
         """
         One that would do something new while everything ends is cut short, and

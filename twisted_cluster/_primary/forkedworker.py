@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted_cluster._primary.workerhandle import WorkerHandle
 from twisted_cluster._primary.workeroutput import OutputStream
 from twisted_cluster._wire.correspondence import Correspondence
+from twisted_cluster.errors import WorkerLost
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.workerapi import Worker, WorkerProcess, WorkerStream, byDescriptor
 
@@ -205,3 +206,4 @@ class ForkedWorker(Worker):
         self.process.signalCode = exit.signal
         self._exited.happened(exit)
         self.emit("exit", exit.code, exit.signal)
+        self.happenNoMore(WorkerLost(f"worker {self.id} is gone"))

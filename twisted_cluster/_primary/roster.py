@@ -13,17 +13,29 @@ from twisted_cluster._primary.handoffport import HandoffPort
 from twisted_cluster._primary.porttable import PortTable
 from twisted_cluster._primary.workerhandle import WorkerHandle, WorkerObserver
 from twisted_cluster._primary.workeroutput import NewOutput, logged
+from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.interfaces import IPortOpener, ISpawner
 from twisted_cluster.listening import ListenRequest
 from twisted_cluster.observing import Observers
-from twisted_cluster.scheduling import RoundRobin
+from twisted_cluster.scheduling import ISchedulingPolicy, RoundRobin
 from twisted_cluster.settings import (
     HandoffSettings,
     PortSettings,
     SchedulingPolicy,
     WorkerProgram,
 )
+
+
+def _requirePolicy(policy: object) -> None:
+    """
+    @raise ConfigurationError: if this cannot choose workers.
+    """
+    if not ISchedulingPolicy.providedBy(policy):
+        raise ConfigurationError(
+            "newPolicy has to make objects that provide ISchedulingPolicy, not "
+            f"{policy!r}"
+        )
 
 
 class Roster:
@@ -53,9 +65,13 @@ class Roster:
         @param newOutput: Where goes what workers write into pipes.
         @param ports: What workers may have opened; anything if it is not given.
 
-        @raise ConfigurationError: if policy and hand-off do not go together.
+        @raise ConfigurationError: if policy and hand-off do not go together, or
+            what makes scheduling policies makes none.
         """
         handoff.requirePossible(policy)
+        self._newPolicy = handoff.newPolicy or RoundRobin
+        # One too many, lest it be known only when a worker listens.
+        _requirePolicy(self._newPolicy())
         self._newOutput = newOutput
         self._handoff = handoff
         self._spawner = spawner
@@ -147,7 +163,7 @@ class Roster:
         A port whose connections the primary hands over, each with a policy
         object of its own.
         """
-        return HandoffPort(RoundRobin(), self._handoff, self._clock)
+        return HandoffPort(self._newPolicy(), self._handoff, self._clock)
 
     # -- what workers report, told to everyone who wants to know
 

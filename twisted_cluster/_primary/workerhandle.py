@@ -86,7 +86,6 @@ class WorkerHandle(ProcessProtocol):
     @ivar serialization: How messages to and from it become bytes.
     @ivar pipes: Its pipes, and where goes what it writes into them.
     @ivar lifecycle: What state it is in.
-    @ivar startedAt: When its process was started, in the clock's seconds.
     @ivar runningAt: When its program's reactor began to run; C{None} before.
     @ivar retireOrderedAt: When it was asked to leave, or began to by itself; C{None}
         if neither.
@@ -136,7 +135,6 @@ class WorkerHandle(ProcessProtocol):
         self._ports = ports
         self._observer = observer
         self._seconds = clock.seconds
-        self.startedAt: float = clock.seconds()
         self.pipes = WorkerPipes(output)
         self._isStarted = False
         self._endedEarly: WorkerExit | None = None
@@ -175,7 +173,6 @@ class WorkerHandle(ProcessProtocol):
             id=self.id,
             slot=self.slot,
             state=self.lifecycle.state,
-            startedAt=self.startedAt,
             retireOrderedAt=self.retireOrderedAt,
             disconnectedAt=self.disconnectedAt,
             killOrdered=self.killOrdered,

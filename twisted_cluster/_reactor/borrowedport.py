@@ -213,10 +213,10 @@ class _BorrowedStreamMixin(_BorrowingMixin):
         self._follow()
 
     def limitConnections(
-        self, limit: int, dropped: Callable[[IAddress, IAddress], object] | None
+        self, limit: int | None, dropped: Callable[[IAddress, IAddress], object] | None
     ) -> None:
         """
-        Serve no more than so many connections at a time.
+        Serve no more than so many connections at a time; C{None} is any number.
         """
         self._limit = limit
         self._dropped = dropped

@@ -178,7 +178,7 @@ class Serving:
     def limitConnections(
         self,
         port: Any,
-        limit: int,
+        limit: int | None,
         dropped: Callable[[IAddress, IAddress], object] | None,
     ) -> None:
         """
@@ -191,9 +191,9 @@ class Serving:
             raise ConfigurationError(
                 f"{port!r} is no open port of the cluster's that has connections"
             )
-        if type(limit) is not int or limit < 0:
+        if limit is not None and (type(limit) is not int or limit < 0):
             raise ConfigurationError(
-                f"the limit has to be a whole number, 0 or more, not {limit!r}"
+                f"the limit has to be a whole number, 0 or more, or None, not {limit!r}"
             )
         port.limitConnections(limit, dropped)
 

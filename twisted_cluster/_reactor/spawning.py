@@ -28,9 +28,10 @@ from twisted_cluster.settings import WorkerProgram
 WORKER_VARIABLE = "TWISTED_CLUSTER_WORKER_ID"
 CHANNELS_VARIABLE = "TWISTED_CLUSTER_CHANNELS"
 """
-The two environment variables that make a process a worker: its number, and the
-descriptors of its stream, query and hand-off channels.  The worker removes both before
-its program runs, so that what the program starts is no worker.
+The two environment variables of a worker's process: its number, for whoever looks at
+the process, and what makes it a worker, the descriptors of its stream, query and
+hand-off channels.  It removes both before its program runs, so that what the program
+starts is no worker.
 """
 
 _PIPES = {0: "w", 1: "r", 2: "r"}

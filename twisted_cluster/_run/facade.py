@@ -39,6 +39,7 @@ _METHODS = frozenset(
         "removeObserver",
         "setupMaster",
         "setupPrimary",
+        "when",
     }
 )
 

@@ -87,6 +87,8 @@ SETTINGS_WITHOUT_OPTION = frozenset(
         "program.cwd",
         # The primary always reads what workers write: it may be a daemon.
         "program.stdio",
+        # Programs have objects; a command line has none.
+        "handoff.newPolicy",
         # What runs here knows nothing of messages.
         "program.serialization",
     }

@@ -48,7 +48,6 @@ class WorkerFacts:
     @ivar id: Its number.
     @ivar slot: The place it fills, counted from 0.
     @ivar state: How far it has come.
-    @ivar startedAt: When it was started.
     @ivar retireOrderedAt: When it was asked to leave, or began to by itself;
         C{None} if it stays.
     @ivar disconnectedAt: When its channel was lost; C{None} while it has one.
@@ -58,7 +57,6 @@ class WorkerFacts:
     id: int
     slot: int
     state: State
-    startedAt: float
     retireOrderedAt: float | None
     disconnectedAt: float | None
     killOrdered: bool

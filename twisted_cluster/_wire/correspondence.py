@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from twisted_cluster._wire.delivery import Delivery
 from twisted_cluster._wire.messaging import MessagingChannel
-from twisted_cluster._wire.reserved import requireUnreserved
+from twisted_cluster._wire.reserved import requirePossible
 from twisted_cluster.errors import AnswerTimeout, ConfigurationError
 from twisted_cluster.interfaces import IHandles, ISending
 from twisted_cluster.observing import requireCallable
@@ -178,9 +178,9 @@ class Correspondence:
             L{ChannelClosed}.
 
         @raise ConfigurationError: if the command has a name that only the
-            package's own may have.
+            package's own may have, or carries a descriptor.
         """
-        requireUnreserved(command)
+        requirePossible(command)
         return self._channel.callRemote(command, **arguments)
 
     def addLocator(self, locator: IResponderLocator) -> None:

@@ -5,7 +5,7 @@ on, too.
 
 from __future__ import annotations
 
-from twisted.protocols.amp import Command
+from twisted.protocols.amp import Command, Descriptor
 
 from twisted_cluster.errors import ConfigurationError
 
@@ -20,14 +20,19 @@ def reserved(name: str) -> bytes:
     return _PREFIX + name.encode("ascii")
 
 
-def requireUnreserved(command: type[Command]) -> None:
+def requirePossible(command: type[Command]) -> None:
     """
-    The other side would take it for one of the package's own.
-
-    @raise ConfigurationError: if an application's command has such a name.
+    @raise ConfigurationError: if an application's command has such a name, so that the
+        other side would take it for one of the package's own; or carries a
+        descriptor, for which there are messages.
     """
     if command.commandName.startswith(_PREFIX):
         raise ConfigurationError(
             f"the command {command.__name__} is called {command.commandName!r}, as "
             "only this package's own commands are: give it another commandName"
+        )
+    if any(isinstance(kind, Descriptor) for _, kind in command.arguments):
+        raise ConfigurationError(
+            f"the command {command.__name__} carries a descriptor: send that with a "
+            "message"
         )

@@ -175,7 +175,7 @@ class ThisWorker(Worker):
         )
 
     def limitConnections(
-        self, port: IListeningPort, limit: int, *, drop: bool = False
+        self, port: IListeningPort, limit: int | None, *, drop: bool = False
     ) -> None:
         """
         Serve no more than so many connections of a port at a time: Node's
@@ -185,6 +185,7 @@ class ThisWorker(Worker):
         are full it waits in the primary, and then in the kernel's backlog.
 
         @param port: An open port that the workers share.
+        @param limit: How many; C{None} for any number.
         @param drop: Whether to take what comes and close it instead, which is told
             by the event C{drop}: Node's C{server.dropMaxConnection}.
 

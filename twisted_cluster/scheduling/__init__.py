@@ -41,6 +41,9 @@ oldest one that is free:
     >>> policy.choose(None, lambda worker: False) is None
     True
 
+A cluster that a program makes itself has it with
+C{Cluster(handoff=HandoffSettings(newPolicy=OldestFirst))}.
+
 What a policy has to keep to:
 
  - Choose only a worker that was added and for which C{isFree} says C{True};

@@ -115,6 +115,21 @@ class LifeTests(ClusterCase):
             ],
         )
 
+    def test_whenNext(self) -> None:
+        """
+        Each can be waited for, until the worker has ended.
+        """
+        worker, process = self.fork()
+        online, message = worker.when("online"), worker.when("message")
+        exited = worker.when("exit")
+        process.worker.comeUp()
+        self.assertEqual(self.successResultOf(online), ())
+        self.assertNoResult(message)
+        process.end(3)
+        self.assertEqual(self.successResultOf(exited), (3, None))
+        self.failureResultOf(message, WorkerLost)
+        self.failureResultOf(worker.when("message"), WorkerLost)
+
     def test_listensAgain(self) -> None:
         """
         Each port is told; who waits for it to listen is told of the first.

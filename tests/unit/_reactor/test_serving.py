@@ -59,7 +59,7 @@ class OpenPort:
 
     def __init__(self) -> None:
         self.closed: Deferred[None] = Deferred()
-        self.limit = 0
+        self.limit: int | None = 0
         self.dropped: object = None
 
     def stopListening(self) -> Deferred[None]:
@@ -68,7 +68,7 @@ class OpenPort:
         """
         return self.closed
 
-    def limitConnections(self, limit: int, dropped: object) -> None:
+    def limitConnections(self, limit: int | None, dropped: object) -> None:
         """
         Keep it.
         """
@@ -278,6 +278,9 @@ class ServingTests(SynchronousTestCase):
         assert callable(port.dropped)
         port.dropped("host", "peer")
         self.assertEqual(dropped, [("host", "peer")])
+        self.serving.limitConnections(port, None, None)
+        self.assertEqual((port.limit, port.dropped), (None, None))
+        self.serving.limitConnections(port, 3, None)
         noNumber: Any = "4"
         half: Any = 2.5
         for other, limit in (

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from unittest import TestCase
 
-from twisted.protocols.amp import Command
+from twisted.protocols.amp import Command, Descriptor
 
 from twisted_cluster._primary.workerlink import WorkerLink
 from twisted_cluster._wire.lanes import Delivered
 from twisted_cluster._wire.messaging import Messages
 from twisted_cluster._wire.questions import Questions
-from twisted_cluster._wire.reserved import requireUnreserved, reserved
+from twisted_cluster._wire.reserved import requirePossible, reserved
 from twisted_cluster._worker.primarylink import PrimaryLink
 from twisted_cluster.errors import ConfigurationError
 
@@ -21,6 +21,14 @@ class Turn(Command):
     """
     A command of an application's, which is called as one of the package's is.
     """
+
+
+class Carrying(Command):
+    """
+    One that carries a descriptor.
+    """
+
+    arguments = [(b"descriptor", Descriptor())]
 
 
 class Taken(Command):
@@ -54,6 +62,13 @@ class ReservedTests(TestCase):
         No class of an application's has such a name, unless it is given one; that is
         refused.
         """
-        requireUnreserved(Turn)
+        requirePossible(Turn)
         with self.assertRaisesRegex(ConfigurationError, "another commandName"):
-            requireUnreserved(Taken)
+            requirePossible(Taken)
+
+    def test_descriptors(self) -> None:
+        """
+        What cannot travel in this way is refused, too.
+        """
+        with self.assertRaisesRegex(ConfigurationError, "with a message"):
+            requirePossible(Carrying)
