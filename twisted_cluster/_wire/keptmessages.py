@@ -4,8 +4,6 @@ Messages of a side that is about to end, until somebody receives them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from twisted_cluster._wire.lanes import HANDLE, HEADER, WINDOW, Handle, closeHandle
 
 
@@ -37,11 +35,9 @@ class KeptMessages:
 
     def keep(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> Sequence[int]:
+    ) -> None:
         """
         Keep messages, if there is room.
-
-        @return: Nothing: they are not decoded yet.
         """
         size = sum(map(len, contents)) + HEADER * len(contents)
         if handle is not None:
@@ -49,10 +45,9 @@ class KeptMessages:
         if self._groups is None or self._size + size > WINDOW:
             self._dropped += len(contents)
             closeHandle(handle)
-            return ()
+            return
         self._size += size
         self._groups.append((contents, handle))
-        return ()
 
     def take(self) -> list[tuple[list[bytes], Handle | None]]:
         """

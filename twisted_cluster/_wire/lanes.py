@@ -200,10 +200,7 @@ class _Watch(Delivery):
     """
 
 
-Deliver = Callable[[list[bytes], list[int], "Handle | None"], Sequence[int]]
-"""
-Is given messages, and returns the places of those that it could not decode.
-"""
+Deliver = Callable[[list[bytes], list[int], "Handle | None"], None]
 
 
 class Inbox:
@@ -218,15 +215,14 @@ class Inbox:
     @ivar _hasEnded: Whether a message ended in one of those.
     @ivar _deliver: Is given complete messages and their marks, in order, and
         with the last of them its handle; until there is one, they wait.
-    @ivar _refuse: Called when the last message has lost its handle, with nothing,
-        or could not be decoded, with the places of all those in its box.
+    @ivar _refuse: Called when a message has lost its handle.
     @ivar _waiting: Boxes that wait.
     @ivar _waitingSize: How many bytes those are.
     @ivar _incomplete: The parts of a message whose end has not come yet.
     @ivar _incompleteSize: How many bytes those are.
     """
 
-    def __init__(self, refuse: Callable[[Sequence[int]], None]) -> None:
+    def __init__(self, refuse: Callable[[], None]) -> None:
         self.boxes = 0
         self.messages = 0
         self.delivered = 0
@@ -338,11 +334,9 @@ class Inbox:
             self._hasEnded = True
             self.messages += len(contents)
         if handle is not None and handle.descriptor < 0:
-            self._refuse(())
+            self._refuse()
         elif contents:
-            unreadable = self._deliver(contents, marks, handle)
-            if unreadable:
-                self._refuse(unreadable)
+            self._deliver(contents, marks, handle)
 
     def _put(
         self,
@@ -610,19 +604,22 @@ class Outbox:
             self.flush()
         self._tellDelivered(b"")
 
-    def refuse(self, unreadable: Sequence[int]) -> None:
+    def refuse(self) -> None:
         """
-        Tell the other side what was delivered, and what was not.
+        Tell the other side what was delivered, but for the last message: its handle
+        was lost.
+        """
+        self._tellDelivered(_pair(b"refused", b"True"))
 
-        @param unreadable: Where those are in the last box that could not be
-            decoded; empty if its handle was lost.
+    def refuseUnreadable(self, places: Sequence[int]) -> None:
         """
-        if unreadable:
-            self._tellDelivered(
-                _pair(b"unreadable", struct.pack(f"!{len(unreadable)}Q", *unreadable))
-            )
-        else:
-            self._tellDelivered(_pair(b"refused", b"True"))
+        Tell the other side what was delivered, but for some of the last box.
+
+        @param places: Where those are among the messages that ended in it.
+        """
+        self._tellDelivered(
+            _pair(b"unreadable", struct.pack(f"!{len(places)}Q", *places))
+        )
 
     def _tellDelivered(self, more: bytes) -> None:
         """

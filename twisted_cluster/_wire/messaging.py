@@ -116,11 +116,11 @@ class MessagingChannel(Channel):
         self._maySay = False
         self._messagesIn = Inbox(
             # It is made after this.
-            lambda places: self._messagesOut.refuse(places)  # noqa: PLW0108
+            lambda: self._messagesOut.refuse()  # noqa: PLW0108
         )
         self._messagesOut = Outbox(Messages.commandName, self._write, self._messagesIn)
         self._questionsIn = Inbox(
-            lambda places: self._questionsOut.refuse(places)  # noqa: PLW0108
+            lambda: self._questionsOut.refuse()  # noqa: PLW0108
         )
         self._questionsOut = Outbox(
             Questions.commandName, self._write, self._questionsIn
@@ -194,9 +194,9 @@ class MessagingChannel(Channel):
         self._receiver = receiver
         self._attach = attach
         for contents, handle in self._kept.take():
-            # The other side is gone, or about to go: nobody to tell if it cannot
-            # be decoded.
-            self._messagesReceived(contents, [], handle)
+            # They were confirmed when they were kept.
+            messages, _ = self._decoded(contents)
+            self._give(messages, handle)
         self._openMessages(self._messagesReceived)
 
     def keepMessages(self) -> None:
@@ -426,33 +426,30 @@ class MessagingChannel(Channel):
 
     def _messagesReceived(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> Sequence[int]:
+    ) -> None:
         """
         Decode messages and deliver them.
-
-        @return: The places of those that cannot be decoded.
         """
-        receiver = self._receiver
-        assert receiver is not None
-        unreadable: Sequence[int] = ()
-        try:
-            messages = self._codec.decodeAll(contents)
-        except Exception:
-            messages, unreadable = self._decodeEach(contents)
-            if not messages:
-                closeHandle(handle)
-        if messages:
-            try:
-                receiver(messages, None if handle is None else self._attach(handle))
-            except Exception:
-                self._log.failure("the receiver of a message failed")
-        return unreadable
+        messages, unreadable = self._decoded(contents)
+        if unreadable:
+            # Before anybody answers to the others, which would confirm them all.
+            self._messagesOut.refuseUnreadable(unreadable)
+        self._give(messages, handle)
 
-    def _decodeEach(self, contents: list[bytes]) -> tuple[list[object], list[int]]:
+    def _decoded(self, contents: list[bytes]) -> tuple[list[Any], Sequence[int]]:
         """
         Decode those that can be.
 
         @return: They, and the places of the others.
+        """
+        try:
+            return self._codec.decodeAll(contents), ()
+        except Exception:
+            return self._decodeEach(contents)
+
+    def _decodeEach(self, contents: list[bytes]) -> tuple[list[Any], Sequence[int]]:
+        """
+        As L{_decoded}, where one cannot be.
         """
         messages, unreadable = [], []
         for place, content in enumerate(contents):
@@ -465,6 +462,20 @@ class MessagingChannel(Channel):
                     size=len(content),
                 )
         return messages, unreadable
+
+    def _give(self, messages: list[Any], handle: Handle | None) -> None:
+        """
+        Give messages to the receiver, with what came along.
+        """
+        receiver = self._receiver
+        assert receiver is not None
+        if not messages:
+            closeHandle(handle)
+            return
+        try:
+            receiver(messages, None if handle is None else self._attach(handle))
+        except Exception:
+            self._log.failure("the receiver of a message failed")
 
     # -- what goes out
 

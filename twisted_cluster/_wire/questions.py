@@ -5,7 +5,7 @@ answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
@@ -94,11 +94,9 @@ class Dialogue:
 
     def received(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> Sequence[int]:
+    ) -> None:
         """
         Have questions answered, and hand out answers.
-
-        @return: Nothing: what cannot be decoded is told to whoever asked.
         """
         closeHandle(handle)
         for content, mark in zip(contents, marks or [0] * len(contents), strict=True):
@@ -121,7 +119,6 @@ class Dialogue:
                 answered.errback(Failure(AnswerFailed(reason)))
             else:
                 answered.callback(answer)
-        return ()
 
     def _questionReceived(self, content: bytes, number: int) -> None:
         """

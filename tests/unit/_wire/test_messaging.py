@@ -156,6 +156,22 @@ class MessageTests(MessagingCase):
         self.successResultOf(watched)
         self.assertEqual(self.near.undelivered, 0)
 
+    def test_undecodableAnswered(self) -> None:
+        """
+        Nor is one taken for delivered if somebody answers at once to one that came
+        with it.
+        """
+        self.near.listen()
+        self.far.receiveMessages(lambda message, _: self.far.sendMessage(message))
+        good = [self.near.sendMessage(b"%d" % n) for n in range(5)]
+        bad = self.near.sendMessage(b"?")
+        good += [self.near.sendMessage(b"%d" % n) for n in range(5)]
+        self.pump.flush()
+        self.assertEqual(self.outcomes(*good), [None] * 10)
+        self.failureResultOf(bad, MessageRefused)
+        self.assertEqual(len(self.near.received), 10)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def test_undecodableLarge(self) -> None:
         """
         So it is with one of many boxes.
