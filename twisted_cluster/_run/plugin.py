@@ -174,7 +174,7 @@ class Options(UsageOptions):
             "gid",
             None,
             None,
-            "The group likewise. If not given, the user's own.",
+            "The group to run the workers as. If not given, the user's own.",
             reading("gid", group),
         ],
         [
@@ -206,8 +206,8 @@ class Options(UsageOptions):
             "m",
             1.0,
             (
-                "How many seconds to wait before replacing a worker that ended sooner; "
-                "doubled each time that this happens again."
+                "How many seconds to wait before replacing a worker that did not run for "
+                "--threshold; doubled each time that this happens again."
             ),
             reading("minrestartdelay", firstDelay),
         ],
@@ -215,7 +215,7 @@ class Options(UsageOptions):
             "maxrestartdelay",
             "M",
             3600.0,
-            "How many seconds to wait at most.",
+            "The longest delay before a worker is replaced, in seconds.",
             reading("maxrestartdelay", seconds),
         ],
         [
