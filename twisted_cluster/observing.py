@@ -48,16 +48,6 @@ def requireCallable(thing: object, purpose: str) -> None:
         raise ConfigurationError(f"{purpose}, and {thing!r} cannot be")
 
 
-def _ofCoroutine(result: object, failed: Callable[[Failure], None]) -> None:
-    """
-    Let an observer that is a coroutine function do its work.
-
-    @param failed: Is told if that fails.
-    """
-    if type(result) is CoroutineType:
-        Deferred.fromCoroutine(result).addErrback(failed)
-
-
 class Emitter:
     """
     Events by name, as Node has them.
@@ -173,8 +163,9 @@ class Emitter:
                 self._remove(name, entry)
             try:
                 result = entry.observer(*what)
-                if result is not None:
-                    _ofCoroutine(result, partial(self._failed, name, entry.observer))
+                if type(result) is CoroutineType:
+                    failed = partial(self._failed, name, entry.observer)
+                    Deferred.fromCoroutine(result).addErrback(failed)
             except (KeyboardInterrupt, SystemExit):
                 raise
             # Whoever cancels what he does himself raises what is no Exception.
@@ -249,7 +240,9 @@ class Observers(Generic[_T]):
         for observer in list(self.known):
             try:
                 result = getattr(observer, happening)(*what)
-                _ofCoroutine(result, partial(self._failed, happening, observer))
+                if type(result) is CoroutineType:
+                    failed = partial(self._failed, happening, observer)
+                    Deferred.fromCoroutine(result).addErrback(failed)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException:
