@@ -62,6 +62,18 @@ if TYPE_CHECKING:
     removeObserver = _own.removeObserver
     broadcast = _own.broadcast
 
+# What is there in every process, and needs no reactor.
+__all__ = [
+    "SCHED_NONE",
+    "SCHED_RR",
+    "Cluster",
+    "Worker",
+    "isMaster",
+    "isPrimary",
+    "isWorker",
+    "worker",
+]
+
 SCHED_RR = SchedulingPolicy.RR
 SCHED_NONE = SchedulingPolicy.NONE
 

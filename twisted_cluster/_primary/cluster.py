@@ -77,6 +77,7 @@ class Cluster(Emitter):
     of the cluster, or is an observer of the cluster; meanwhile a worker that
     sends more than a window of them keeps the rest.
 
+    @ivar _ended: The worker whose exit is being told.
     @ivar schedulingPolicy: Who accepts connections; cannot be changed after the
         first L{setupPrimary} or L{fork}.
     """
@@ -96,6 +97,7 @@ class Cluster(Emitter):
         self._roster: Roster | None = None
         self._observers: Observers[Any] = Observers()
         self._receiving = False
+        self._ended: ForkedWorker | None = None
 
     @property
     def workers(self) -> Mapping[int, ForkedWorker]:
@@ -281,7 +283,8 @@ class Cluster(Emitter):
         """
         if name == "message" and not self._receiving:
             self._receiving = True
-            for worker in list(self._workers.values()):
+            ended = [] if self._ended is None else [self._ended]
+            for worker in [*ended, *self._workers.values()]:
                 worker.receiveMessages()
 
     def _nextTurn(self) -> Deferred[None]:
@@ -387,8 +390,9 @@ class Cluster(Emitter):
         """
         A worker's process has ended.
         """
-        worker = self._workers.pop(handle.id)
+        self._ended = worker = self._workers.pop(handle.id)
         worker.ended(exit)
         self._observers.tell("workerExited", worker, exit)
         self.emit("exit", worker, exit.code, exit.signal)
         worker.forgetMessages()
+        self._ended = None

@@ -205,10 +205,9 @@ class WorkerLink(MessagingChannel):
     @responds(LastWords)
     def lastWords(self) -> dict[str, Any]:
         """
-        The worker waits for its messages to be taken.
+        The worker waits for its messages to be received.
         """
-        self.keepMessages()
-        return {}
+        return {"isReceiving": self.isReceiving}
 
     def channelLost(self, reason: Failure) -> None:
         """

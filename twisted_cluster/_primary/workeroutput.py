@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 
 from twisted_cluster.observing import Emitter
@@ -54,6 +55,7 @@ class OutputStream(Emitter):
         The stream is closed.
         """
         self.emit("end")
+        self.happenNoMore(ConnectionDone("the stream has ended"))
 
 
 class WorkerOutput:

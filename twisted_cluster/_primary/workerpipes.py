@@ -11,6 +11,9 @@ from twisted.internet.interfaces import IProcessTransport, ITCPTransport
 
 from twisted_cluster._primary.workeroutput import Output
 
+_ONLY_READ = (1, 2)
+"""What a worker writes to its standard output and error the primary only reads."""
+
 
 class WorkerPipes:
     """
@@ -56,7 +59,7 @@ class WorkerPipes:
         self._ended.add(descriptor)
         if descriptor in self.others:
             self.others[descriptor].loseWriteConnection()
-        elif self.process is not None:
+        elif self.process is not None and descriptor not in _ONLY_READ:
             self.process.closeChildFD(descriptor)
 
     def received(self, descriptor: int, data: bytes) -> None:

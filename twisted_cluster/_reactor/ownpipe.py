@@ -5,12 +5,14 @@ A worker's own ends of the pipes between its primary and it.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import stat
 import sys
 from contextlib import suppress
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
@@ -88,6 +90,7 @@ class OwnPipe(Emitter):
         """
         self._reactor._removeInternalReader(self)
         self.emit("end")
+        self.happenNoMore(ConnectionDone("the stream has ended"))
 
     # -- writing
 
@@ -100,7 +103,19 @@ class OwnPipe(Emitter):
         rest = memoryview(data)
         with suppress(OSError):
             while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+                try:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                except BlockingIOError:
+                    # The program has made it so for something else.
+                    self._waitForRoom()
+
+    def _waitForRoom(self) -> None:
+        """
+        Wait until the primary has read something.
+        """
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        poll.poll()
 
     def end(self) -> None:
         """

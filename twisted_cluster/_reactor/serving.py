@@ -187,7 +187,7 @@ class Serving:
         @raise ConfigurationError: if the port is none of these, or has no
             connections.
         """
-        if port not in self.ports or not hasattr(port, "limitConnections"):
+        if not hasattr(port, "limitConnections") or port not in self.ports:
             raise ConfigurationError(
                 f"{port!r} is no open port of the cluster's that has connections"
             )

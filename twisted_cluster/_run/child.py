@@ -130,7 +130,7 @@ def _sayLastWords(pid: int, transport: DescriptorTransport, link: PrimaryLink) -
     """
     if os.getpid() == pid:
         link.sayLastWords()
-        flush(transport, lambda: not link.undelivered, LAST_WORDS_TIME)
+        flush(transport, lambda: link.isHeard, LAST_WORDS_TIME)
 
 
 def main() -> None:

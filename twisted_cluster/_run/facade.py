@@ -175,10 +175,15 @@ class ClusterModule(ModuleType):
         What there is in this process, and the package's public modules.
         """
         names = _ALWAYS if self.isWorker else _ALWAYS | _PRIMARY_ONLY
-        found = vars(self).items()
-        modules = {name for name, value in found if isinstance(value, ModuleType)}
         private = {name for name in vars(self) if name.startswith("__")}
-        return sorted(names | private | {name for name in modules if name[0] != "_"})
+        modules = {
+            name
+            for name, value in vars(self).items()
+            if isinstance(value, ModuleType)
+            and value.__name__.startswith("twisted_cluster.")
+            and name[0] != "_"
+        }
+        return sorted(names | private | (modules - _PRIMARY_ONLY))
 
     def _own(self) -> Cluster:
         """

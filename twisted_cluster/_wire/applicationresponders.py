@@ -69,6 +69,18 @@ class ApplicationResponders:
             refuse(amp.UNKNOWN_ERROR_CODE, "Too many questions")
         return True
 
+    def knows(self, name: bytes) -> bool:
+        """
+        Whether the application responds to a command.
+        """
+        if self.locator is None:
+            return False
+        try:
+            return self.locator.locateResponder(name) is not None
+        except Exception:
+            # That is told when it is asked to respond.
+            return False
+
     def _locate(self, name: bytes) -> Callable[[Box], Any] | None:
         """
         What of the application responds to a command.

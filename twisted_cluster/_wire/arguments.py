@@ -5,7 +5,7 @@ The argument types that AMP does not have itself.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from twisted.protocols.amp import Argument
@@ -94,3 +94,10 @@ class Descriptors(Argument):
             objects[name.decode("ascii")] = None
         else:
             raise MalformedBox("the descriptors are missing")
+
+
+def carriesDescriptors(arguments: Iterable[tuple[bytes, Argument]]) -> bool:
+    """
+    Whether descriptors are among the arguments of a command, or of its response.
+    """
+    return any(isinstance(kind, Descriptors) for _, kind in arguments)

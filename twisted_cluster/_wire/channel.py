@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_cluster._wire.applicationresponders import ApplicationResponders
+from twisted_cluster._wire.arguments import carriesDescriptors
 from twisted_cluster._wire.boxes import Box, BoxReader, serialize
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.unanswered import Unanswered
@@ -306,7 +307,7 @@ class Channel(protocol.Protocol):
         """
         Give a box to the responder or to the question that it is for.
         """
-        if DESCRIPTORS_KEY in box:
+        if DESCRIPTORS_KEY in box and self._mayCarry(box):
             if not self._arrived:
                 raise MalformedBox("a box names descriptors that did not come")
             self._claimable = self._arrived.popleft()
@@ -321,6 +322,25 @@ class Channel(protocol.Protocol):
                 raise MalformedBox("neither a command nor an answer")
         finally:
             closeAll(self.claimDescriptors())
+
+    def _mayCarry(self, box: Box) -> bool:
+        """
+        Whether this is a box of the package's own: an application's may have a key
+        of the same name, which says nothing of descriptors.  Of what nobody knows it
+        depends on whether any came.
+        """
+        if amp.COMMAND in box:
+            name = box[amp.COMMAND]
+            isUnknown = bool(self._arrived) and not self.application.knows(name)
+            return self._isOwn(name) or isUnknown
+        question = self._questions.get(box.get(amp.ANSWER, b""))
+        return question is None or carriesDescriptors(question.command.response)
+
+    def _isOwn(self, name: bytes) -> bool:
+        """
+        Whether a command of this name is the package's.
+        """
+        return name in self._responders
 
     def _commandReceived(self, box: Box) -> None:
         """

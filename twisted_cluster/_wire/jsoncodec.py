@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from enum import Enum
+from gc import get_referents
 from json import encoder as jsonEncoder
 from typing import Any, NoReturn, cast
 from uuid import UUID
@@ -167,6 +168,36 @@ class JSONCodec:
         return cast("list[object]", messages)
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS = frozenset({list, dict, tuple})
+_DEEP = 200
+_MANY = 1 << 20
+"""
+How deep, and with how many values in one level, a message may be that orjson is given;
+the standard library is asked about the others.
+"""
+
+
+def _isShallow(message: object) -> bool:
+    """
+    Whether orjson can be trusted with a message.  It sees to it that lists and
+    dictionaries are not too deep inside each other, but follows tuples until the
+    process has no more stack, and crashes.
+
+    One level of containers after the other, in C: this must cost less than orjson
+    saves.
+    """
+    level = [message]
+    for _ in range(_DEEP):
+        kinds = {*map(type, level)}
+        if kinds <= _SCALARS:
+            return True
+        if len(level) > _MANY:
+            return False
+        level = get_referents(*[each for each in level if type(each) in _CONTAINERS])
+    return False
+
+
 class QuickJSONCodec(JSONCodec):
     """
     The same, by orjson where that comes to the same.
@@ -194,6 +225,8 @@ class QuickJSONCodec(JSONCodec):
         """
         A message as JSON.
         """
+        if not _isShallow(message):
+            return super().encode(message)
         try:
             content = self._quickly(message, None, self._options)
         except TypeError:

@@ -299,14 +299,20 @@ class Inbox:
             raise MalformedBox("more messages than the window has room for")
         self._waiting.append((numbers, content, handle))
 
-    def lost(self) -> None:
+    def forget(self) -> int:
         """
-        The channel is lost: forget what nobody is going to receive.
+        Nobody is going to receive what waits.
+
+        @return: How many messages that were.
         """
-        for _, _, handle in self._waiting:
+        lost = 0
+        for numbers, _, handle in self._waiting:
+            lost += sum(not number & _MORE for number in numbers)
             closeHandle(handle)
         self._waiting.clear()
+        self._waitingSize = 0
         self._incomplete = []
+        return lost
 
     def _take(
         self, numbers: Sequence[int], content: bytes, handle: Handle | None

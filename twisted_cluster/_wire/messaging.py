@@ -27,7 +27,6 @@ from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.codec import Codec
 from twisted_cluster._wire.delivery import Delivery, Unheeded
 from twisted_cluster._wire.descriptors import closeAll
-from twisted_cluster._wire.keptmessages import KeptMessages
 from twisted_cluster._wire.lanes import (
     Deliver,
     Delivered,
@@ -51,7 +50,7 @@ class Messages(LaneCommand):
     commandName = reserved("Messages")
 
 
-def _firstError(failure: Failure) -> Failure:
+def firstError(failure: Failure) -> Failure:
     """
     What failed, without saying which of several it was.
     """
@@ -93,8 +92,6 @@ class MessagingChannel(Channel):
     @ivar _codec: How both sides encode messages.
     @ivar _receiver: Where messages go.
     @ivar _attach: Makes of a handle what the receiver is given.
-    @ivar _kept: Messages that were taken from the other side because it is about
-        to end.
     @ivar _dialogue: What is asked and answered in the lane of questions.
     @ivar _maySay: Whether the channel is open, and its end not agreed upon.
     @ivar _heard: What somebody waits for to be heard, if anybody does.
@@ -109,7 +106,6 @@ class MessagingChannel(Channel):
         self._encode = codec.encode
         self._receiver: GroupReceiver | None = None
         self._attach: Attach = lambda handle: handle
-        self._kept = KeptMessages()
         self._dialogue = Dialogue(codec, self._sayInDialogue, self._unanswered)
         self._unheeded = Unheeded(self.peer)
         self._heard: _Hearing | None = None
@@ -193,30 +189,22 @@ class MessagingChannel(Channel):
         """
         self._receiver = receiver
         self._attach = attach
-        for contents, handle in self._kept.take():
-            # They were confirmed when they were kept.
-            messages, _ = self._decoded(contents)
-            self._give(messages, handle)
         self._openMessages(self._messagesReceived)
 
-    def keepMessages(self) -> None:
+    @property
+    def isReceiving(self) -> bool:
         """
-        Take what the other side sends off its hands, though nobody receives it
-        yet: it is about to end, and waits for nothing else; or it has ended.
-
-        A window of it waits here, until it is received or forgotten; what is more
-        than that is dropped.
+        Whether anybody here receives messages.
         """
-        if self._receiver is None and self._kept.begin():
-            self._openMessages(self._kept.keep)
+        return self._receiver is not None
 
     def forgetMessages(self) -> int:
         """
-        Nobody is going to receive what was kept.
+        Nobody is going to receive what waits.
 
         @return: How many messages are lost.
         """
-        return self._kept.forget()
+        return self._messagesIn.forget()
 
     def _openMessages(self, deliver: Deliver) -> None:
         """
@@ -253,7 +241,7 @@ class MessagingChannel(Channel):
         delivered: Deferred[Any] = gatherResults(
             [lane.whenDelivered() for lane in lanes], consumeErrors=True
         )
-        return delivered.addCallbacks(lambda _: None, _firstError)
+        return delivered.addCallbacks(lambda _: None, firstError)
 
     @property
     def progress(self) -> int:
@@ -382,6 +370,12 @@ class MessagingChannel(Channel):
         """
         super().dataReceived(data)
         self._confirm()
+
+    def _isOwn(self, name: bytes) -> bool:
+        """
+        Lanes are ours, too.
+        """
+        return name in self._lanes or super()._isOwn(name)
 
     def _commandReceived(self, box: Box) -> None:
         """
@@ -526,9 +520,8 @@ class MessagingChannel(Channel):
         """
         self.connected = 0
         self._maySay = False
-        if self.keepsTheRest and not self._brokenOff:
-            self.keepMessages()
-        self._messagesIn.lost()
+        if self._brokenOff or not self.keepsTheRest:
+            self._messagesIn.forget()
         self._messagesOut.lost()
         self._questionsOut.lost()
         self._dialogue.lost()

@@ -139,11 +139,15 @@ class Leaving(Command):
 
 class LastWords(Command):
     """
-    I am about to end, and wait for nothing but that you take my messages.
+    I am about to end, and wait for nothing but that you receive my messages; does
+    anybody?
+
+    If not, what was sent waits in the primary until the worker's exit is told; to the
+    worker it is not delivered.
     """
 
     commandName = reserved("LastWords")
-    requiresAnswer = False
+    response = [(b"isReceiving", Boolean())]
 
 
 WIRE_VERSION = 3

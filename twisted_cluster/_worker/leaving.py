@@ -158,7 +158,7 @@ class Leaving:
         self._link.sayLastWords()
         # What cannot be delivered any more has failed with its own Deferred.
         with suppress(ChannelClosed):
-            await self._patiently(self._link.whenDelivered())
+            await self._patiently(self._link.whenHeardOut())
         self._link.hangUp()
         await self._patiently(self._disconnected.when())
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
 from twisted_cluster._wire.channel import responds
 from twisted_cluster._wire.codec import Codec
-from twisted_cluster._wire.messaging import MessagingChannel
+from twisted_cluster._wire.messaging import MessagingChannel, firstError
 from twisted_cluster._wire.toprimary import LastWords, Leaving, Running
 from twisted_cluster._wire.toworker import Leave, Turn
 from twisted_cluster.errors import ChannelClosed
+from twisted_cluster.observing import Occasion
 
 
 class PrimaryLink(MessagingChannel):
@@ -23,6 +25,8 @@ class PrimaryLink(MessagingChannel):
 
     @ivar _askedToLeave: Called when the primary wants this worker to leave.
     @ivar _primaryLost: Called once when the channel is gone.
+    @ivar _nobodyReceives: That the primary has all that was sent, and no program that
+        receives it.
     """
 
     peer = "the primary"
@@ -36,6 +40,7 @@ class PrimaryLink(MessagingChannel):
         super().__init__(codec)
         self._askedToLeave = asked
         self._primaryLost = primaryLost
+        self._nobodyReceives: Occasion[None] = Occasion()
 
     def reportRunning(self) -> None:
         """
@@ -61,11 +66,41 @@ class PrimaryLink(MessagingChannel):
 
     def sayLastWords(self) -> None:
         """
-        Have the primary take what was sent, also if nobody receives it there
-        yet: this process is about to end.
+        This process is about to end: ask whether it is of any use to wait until what
+        it sent is received.
         """
         if self.connected and self.undelivered:
-            self.tell(LastWords)
+            self.callRemote(LastWords).addCallbacks(
+                self._lastWordsHeard, lambda failure: failure.trap(ChannelClosed)
+            )
+
+    def _lastWordsHeard(self, answer: dict[str, Any]) -> None:
+        """
+        The primary has everything, and perhaps nobody who receives it.
+        """
+        if not answer["isReceiving"]:
+            self._nobodyReceives.happened(None)
+
+    @property
+    def isHeard(self) -> bool:
+        """
+        Whether there is nothing to wait for any more: all that was sent is
+        delivered, or nobody receives it.
+        """
+        return not self.undelivered or self._nobodyReceives.isOver
+
+    def whenHeardOut(self) -> Deferred[object]:
+        """
+        @return: Fires when C{isHeard} is true, after L{sayLastWords}; fails with
+            L{ChannelClosed} if the channel is lost before.
+        """
+        heardOut: Deferred[Any] = DeferredList(
+            [self.whenDelivered(), self._nobodyReceives.when()],
+            fireOnOneCallback=True,
+            fireOnOneErrback=True,
+            consumeErrors=True,
+        )
+        return heardOut.addErrback(firstError)
 
     @responds(Turn)
     def turn(self) -> dict[str, Any]:

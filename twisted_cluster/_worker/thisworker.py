@@ -17,7 +17,7 @@ from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._worker.earlyspeech import EarlySpeech
 from twisted_cluster._worker.leaving import Leaving
 from twisted_cluster._worker.primarylink import PrimaryLink
-from twisted_cluster.errors import ConfigurationError
+from twisted_cluster.errors import ConfigurationError, WorkerLost
 from twisted_cluster.events import WorkerExit
 from twisted_cluster.interfaces import IServing
 from twisted_cluster.workerapi import (
@@ -292,6 +292,7 @@ class ThisWorker(Worker):
         The channel is closed.
         """
         self.wasDisconnected()
+        self.happenNoMore(WorkerLost("the channel to the primary is closed"))
         self._leaving.channelLost()
 
     def _observed(self, name: str) -> None:

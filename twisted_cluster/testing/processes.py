@@ -221,11 +221,18 @@ class ScriptedWorker(MessagingChannel):
         self._tell(Leaving)
         self.hangUp()
 
-    def sayLastWords(self) -> None:
+    def sayLastWords(self) -> bool:
         """
-        It is about to end, and waits for its messages to be taken.
+        It is about to end, and waits for its messages to be received.
+
+        @return: Whether anybody receives them.
         """
-        self._tell(LastWords)
+        answers: list[dict[str, Any]] = []
+        self.callRemote(LastWords).addCallback(answers.append)
+        self.deliver()
+        [answer] = answers
+        isReceiving: bool = answer["isReceiving"]
+        return isReceiving
 
     def hangUp(self) -> None:
         """

@@ -511,12 +511,13 @@ class MessageTests(ClusterCase):
     def test_lastWords(self) -> None:
         """
         A worker that is about to end has not to wait for an observer: what it
-        sent waits here, until its exit has been told.
+        sent waits here, until its exit has been told.  It is not told that it was
+        delivered.
         """
         worker, process = self.forkRunning()
         sent = process.worker.sendMessage("good bye")
-        process.worker.sayLastWords()
-        self.successResultOf(sent)
+        self.assertFalse(process.worker.sayLastWords())
+        self.assertNoResult(sent)
         worker.whenExited().addCallback(
             lambda _: worker.on("message", self._telling("message"))
         )
@@ -524,6 +525,28 @@ class MessageTests(ClusterCase):
             process.end()
         self.assertEqual(self.told, [("message", "good bye", None)])
         self.assertEqual(events, [])
+        self.failureResultOf(sent, ChannelClosed)
+
+    def test_lastWordsObserved(self) -> None:
+        """
+        It waits for one that there is.
+        """
+        self.listen("message")
+        _, process = self.forkRunning()
+        sent = process.worker.sendMessage("good bye")
+        self.assertTrue(process.worker.sayLastWords())
+        self.successResultOf(sent)
+
+    def test_observedAtTheExit(self) -> None:
+        """
+        Whoever begins to observe all messages when the exit is told still has them.
+        """
+        _, process = self.forkRunning()
+        process.worker.sendMessage("good bye")
+        process.worker.deliver()
+        self.cluster.once("exit", lambda *_: self.listen("message"))
+        process.end()
+        self.assertEqual(self.told, [("message", 1, "good bye", None)])
 
     def test_unheard(self) -> None:
         """
@@ -536,7 +559,8 @@ class MessageTests(ClusterCase):
         process.worker.sayLastWords()
         with capturedLogs() as events:
             process.end()
-        self.assertIn("the last 2 are lost", formatEvent(events[0]))
+        said = "\n".join(filter(None, map(formatEvent, events)))
+        self.assertIn("the last 2 are lost", said)
         worker.on("message", self._telling("message"))
         self.assertEqual(self.told, [])
         self.assertEqual(self.files.received, [])

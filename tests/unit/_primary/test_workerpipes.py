@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProcessTransport, ITCPTransport
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
@@ -94,6 +95,9 @@ class WorkerPipesTests(SynchronousTestCase):
         self.pipes.close(0)
         self.pipes.write(0, b"two")
         self.assertEqual(self.process.asked, [(0, b"one"), ("end", 0)])
+        for descriptor in (1, 2):
+            # These are only read, and must be to their end.
+            self.pipes.close(descriptor)
         self.process.lost.add(3)
         self.pipes.write(3, b"one")
         self.assertEqual(len(self.process.asked), 2)
@@ -126,6 +130,8 @@ class WorkerPipesTests(SynchronousTestCase):
         self.pipes.received(4, b"two")
         self.pipes.lost(1)
         self.assertEqual(self.read, [(1, b"one"), (4, b"two"), (1, "end")])
+        self.failureResultOf(self.output[1].when("data"), ConnectionDone)
+        self.assertNoResult(self.output[4].when("data"))
 
     def test_lost(self) -> None:
         """

@@ -8,7 +8,9 @@ import io
 import os
 import socket
 import sys
+from threading import Thread
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
@@ -65,13 +67,14 @@ class OwnPipeTests(RealReactorTestCase):
         What comes is told, and the end, once.
         """
         reading, writing = self.pipe()
-        _, told = self.observed(reading)
+        pipe, told = self.observed(reading)
         os.write(writing, b"hello")
         self.turnUntil(lambda: told)
         os.close(writing)
         self.turnUntil(lambda: len(told) == 2)
         self.turn()
         self.assertEqual(told, [b"hello", "end"])
+        self.failureResultOf(pipe.when("data"), ConnectionDone)
 
     def test_unobserved(self) -> None:
         """
@@ -117,6 +120,25 @@ class OwnPipeTests(RealReactorTestCase):
         os.close(reading)
         pipe.write(b"late")
         self.assertEqual(pieces, [100, 60, 20, 4])
+
+    def test_writesNonBlocking(self) -> None:
+        """
+        So does what is written where the program has made it so that nothing waits.
+        """
+        reading, writing = self.pipe()
+        os.set_blocking(writing, False)
+        data = os.urandom(1_000_000)
+        read: list[bytes] = []
+
+        def readAll() -> None:
+            while sum(map(len, read)) < len(data):
+                read.append(os.read(reading, 65536))
+
+        thread = Thread(target=readAll)
+        thread.start()
+        OwnPipe(self.reactor, writing).write(data)
+        thread.join()
+        self.assertTrue(b"".join(read) == data)
 
     def test_printed(self) -> None:
         """

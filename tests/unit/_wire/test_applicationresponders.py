@@ -27,10 +27,26 @@ class Shout(amp.Command):
     errors = {Rude: b"RUDE"}
 
 
+class Describe(amp.Command):
+    """
+    One whose values have the name that descriptors of the package's have.
+    """
+
+    arguments = [(b"descriptors", amp.Integer())]
+    response = [(b"descriptors", amp.Integer())]
+
+
 class Application(amp.CommandLocator):
     """
     What the application answers, as any stock AMP responder.
     """
+
+    @Describe.responder
+    def describe(self, descriptors: int) -> dict[str, Any]:
+        """
+        One more.
+        """
+        return {"descriptors": descriptors + 1}
 
     @Shout.responder
     def shout(self, text: str) -> dict[str, Any]:
@@ -80,6 +96,21 @@ class ApplicationTests(ChannelCase):
         self.second.application.locator = Application()
         self.assertEqual(self.successResultOf(self.ask("a")), {"louder": "A"})
         self.failureResultOf(self.ask("rude"), Rude)
+        self.assertWorks()
+
+    def test_descriptors(self) -> None:
+        """
+        A value may be called what descriptors are called, in the command and in the
+        answer, also if nobody responds.
+        """
+        refused = self.first.callRemote(Describe, descriptors=3)
+        self.pump.flush()
+        refusal = self.failureResultOf(refused, amp.RemoteAmpError)
+        self.assertEqual(codeOf(refusal), amp.UNHANDLED_ERROR_CODE)
+        self.second.application.locator = Application()
+        answered = self.first.callRemote(Describe, descriptors=3)
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(answered), {"descriptors": 4})
         self.assertWorks()
 
     def test_undeclared(self) -> None:

@@ -268,6 +268,27 @@ class QuickJSONCodecTests(JSONContract, SynchronousTestCase):
             self.assertEqual(self.codec.encode(message), b"asked")
         self.assertEqual(asked, odd)
 
+    def test_deep(self) -> None:
+        """
+        What would crash the other one is refused like everything else that is too
+        deep, or contains itself.
+        """
+        cycles: list[list[Any]] = [[], [], []]
+        cycles[0].append(cycles[0])
+        cycles[1].append((cycles[1],))
+        cycles[2].append({"a": ({"b": cycles[2]},)})
+        for message in (
+            *cycles,
+            *(nested(depth, tuple) for depth in (5000, 50_000)),
+            nested(50_000, list),
+        ):
+            self.assertRaises(ValueError, self.codec.encode, message)
+        for kind in (list, tuple):
+            deep = nested(150, kind)
+            self.assertEqual(
+                self.codec.decode(self.codec.encode(deep)), json.loads(json.dumps(deep))
+            )
+
     @skipUnless(sys.platform == "linux", "needs /proc")
     def test_room(self) -> None:
         """

@@ -20,7 +20,7 @@ requests = st.builds(
     interface=st.text(max_size=20),
     port=st.integers(0, 65535),
     path=st.binary(max_size=20),
-    backlog=st.integers(-1, 1 << 31),
+    backlog=st.integers(-1, (1 << 31) - 1),
     mode=st.integers(0, 0o7777),
     wantPID=st.booleans(),
     reuseAddress=st.booleans(),

@@ -48,10 +48,10 @@ class HearingPrimary(MessagingChannel):
     @responds(LastWords)
     def lastWords(self) -> dict[str, Any]:
         """
-        The worker waits for its messages to be taken.
+        The worker waits for its messages to be received.
         """
         self.heard.append("last words")
-        return {}
+        return {"isReceiving": self.isReceiving}
 
 
 @implementer(IServing)

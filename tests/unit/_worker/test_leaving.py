@@ -166,9 +166,10 @@ class LeavingTests(SynchronousTestCase):
         self.pump.flush()
         self.successResultOf(left)
 
-    def test_undelivered(self) -> None:
+    def test_unheard(self) -> None:
         """
-        The channel stays open while the primary has not taken a message.
+        It does not wait for a primary where nobody receives its messages; they are
+        not delivered, as far as it knows.
         """
         deaf = HearingPrimary()
         self.link = PrimaryLink(
@@ -179,16 +180,16 @@ class LeavingTests(SynchronousTestCase):
         )
         self.leaving = Leaving(self.ports, self.link, lambda: self.stops.append("stop"))
         pump = connectedChannels(deaf, self.link)
-        self.link.sendMessage("hear me")
+        sent = self.link.sendMessage("hear me")
         left = self.leaving.leave(self.serving)
+        self.assertFalse(self.link.isHeard)
         self.serving.over("ports")
         self.serving.over("served")
         pump.flush()
-        self.assertNoResult(left)
-        deaf.listen()
-        pump.flush()
         self.successResultOf(left)
-        self.assertEqual(deaf.heard, ["leaving", "last words", "hear me"])
+        self.failureResultOf(sent, ChannelClosed)
+        self.assertTrue(self.link.isHeard)
+        self.assertEqual(deaf.heard, ["leaving", "last words"])
 
     def leaveWithout(self, primary: HearingPrimary) -> ChannelPump:
         """

@@ -153,12 +153,13 @@ class ThisWorkerTests(SynchronousTestCase):
 
     def test_neverListens(self) -> None:
         """
-        Without a primary there is nothing to listen on.
+        Without a primary there is nothing to listen on, or to wait for.
         """
         self.install()
-        listening = self.worker.whenListening()
+        listening, message = self.worker.whenListening(), self.worker.when("message")
         self.pump.lose()
         self.failureResultOf(listening, WorkerLost)
+        self.failureResultOf(message, WorkerLost)
 
     def test_streams(self) -> None:
         """
