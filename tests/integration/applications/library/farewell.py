@@ -15,6 +15,13 @@ import twisted_cluster as cluster
 LARGE = 800_000
 
 
+def say(*words: object) -> None:
+    """
+    Print a line at once: several processes write to one pipe.
+    """
+    os.write(1, f"{' '.join(map(str, words))}\n".encode())
+
+
 async def outcome(said) -> str:
     """
     What the primary is told of what it said.
@@ -29,7 +36,7 @@ async def primary(reactor) -> None:
     """
     Part from several workers.
     """
-    cluster.on("exit", lambda worker, code, signal: print("exit", code, signal))
+    cluster.on("exit", lambda worker, code, signal: say("exit", code, signal))
 
     async def ready(way: str = ""):
         worker = cluster.fork({"WAY": way})
@@ -40,7 +47,7 @@ async def primary(reactor) -> None:
         worker.disconnect()
         outcomes = {await outcome(each) for each in said}
         await worker.whenExited()
-        print(name, outcomes)
+        say(name, outcomes)
 
     worker = await ready()
     await part("small", worker, worker.send("small"))
@@ -62,7 +69,7 @@ async def primary(reactor) -> None:
     workers = [await ready() for _ in range(2)]
     told = cluster.broadcast("x" * LARGE)
     await cluster.disconnect()
-    print("broadcast", [delivered for delivered, _ in await told], len(workers))
+    say("broadcast", [delivered for delivered, _ in await told], len(workers))
 
 
 def worker() -> None:
@@ -87,7 +94,7 @@ def worker() -> None:
     itself.answer(answer)
     if os.environ["WAY"] != "deaf":
         itself.on("message", hear)
-    itself.on("disconnect", lambda: print("heard", len(heard), flush=True))
+    itself.on("disconnect", lambda: say("heard", len(heard)))
 
 
 if cluster.isPrimary:
