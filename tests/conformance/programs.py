@@ -70,12 +70,13 @@ from twisted_cluster.observing import Occasion
 REACTOR_VARIABLE = "TWISTED_CLUSTER_TEST_REACTOR"
 REACTORS = ("epoll", "poll", "select", "asyncio")
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """
-Seconds until a program gives up by itself, and says where it is.
+Seconds until a program gives up by itself, and says where it is.  Some start 16
+workers, which takes 10 seconds of CPU; others of the tests run meanwhile.
 """
 
-PATIENCE = 30.0
+PATIENCE = 75.0
 """
 Seconds until a program that does not even do that is killed.
 """
