@@ -9,7 +9,7 @@ arrives.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from gc import get_referents
 from json import encoder as jsonEncoder
@@ -187,10 +187,15 @@ def _isShallow(message: object) -> bool:
     One level of containers after the other, in C: this must cost less than orjson
     saves.
     """
-    level = [message]
+    level: Collection[Any]
+    if isinstance(message, dict):
+        level = message.values()
+    elif isinstance(message, (list, tuple)):
+        level = message
+    else:
+        return True
     for _ in range(_DEEP):
-        kinds = {*map(type, level)}
-        if kinds <= _SCALARS:
+        if _SCALARS.issuperset(map(type, level)):
             return True
         if len(level) > _MANY:
             return False
