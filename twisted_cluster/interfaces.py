@@ -2,8 +2,8 @@
 Where the sides of the package meet.
 
 The primary's side (C{_primary}), the worker's side (C{_worker}) and the edge to
-Twisted and the kernel (C{_reactor}) never import each other.  Each is given what it needs, and knows it only by one of these
-interfaces; C{_run} puts them together.
+Twisted and the kernel (C{_reactor}) never import each other.  Each is given what
+it needs, and knows it only by one of these interfaces; C{_run} puts them together.
 """
 
 from __future__ import annotations

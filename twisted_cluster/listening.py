@@ -56,8 +56,8 @@ class ListenRequest:
     @ivar wantPID: Whether to hold a lock file beside the path.
     @ivar reuseAddress: Whether to set C{SO_REUSEADDR}.
     @ivar ipv6Only: Whether C{"::"} leaves IPv4 alone.
-    @ivar descriptor: The number, in the primary, of a socket that is bound already; if it is
-        set, all other fields but the kind are ignored.
+    @ivar descriptor: The number, in the primary, of a socket that is bound already;
+        if it is set, all other fields but the kind are ignored.
     """
 
     kind: PortKind = field(validator=instance_of(PortKind))

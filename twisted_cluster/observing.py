@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from operator import methodcaller
 from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
@@ -29,10 +30,39 @@ _Observer = TypeVar("_Observer", bound=Callable[..., object])
 class _Entry:
     """
     Somebody who wants to know.
+
+    @ivar failed: Is told of the observer's mistakes.
     """
 
     observer: Callable[..., object]
     once: bool
+    failed: Callable[[Failure], None]
+
+
+def _tell(
+    observer: Callable[..., object],
+    what: Iterable[object],
+    failed: Callable[[Failure], None],
+) -> None:
+    """
+    Call an observer; what it does later, as a coroutine, can fail as well.
+    """
+    try:
+        result = observer(*what)
+        if type(result) is CoroutineType:
+            Deferred.fromCoroutine(result).addErrback(failed)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # Whoever cancels what he does himself raises what is no Exception.
+    except BaseException:
+        failed(Failure())
+
+
+def _isMistake(failure: Failure) -> bool:
+    """
+    Whoever replaces each worker that ends need not know when to leave off.
+    """
+    return not failure.check(ClusterStopping)
 
 
 def requireCallable(thing: object, purpose: str) -> None:
@@ -91,7 +121,8 @@ class Emitter:
         Call C{observer} from now on.
         """
         requireCallable(observer, f"an observer of {name!r} is called when it happens")
-        self._byName[name] = (*self._entries(name), _Entry(observer, once))
+        entry = _Entry(observer, once, partial(self._failed, name, observer))
+        self._byName[name] = (*self._entries(name), entry)
         self._observed(name)
         return observer
 
@@ -161,23 +192,13 @@ class Emitter:
                     # An observer before it made the same thing happen again.
                     continue
                 self._remove(name, entry)
-            try:
-                result = entry.observer(*what)
-                if type(result) is CoroutineType:
-                    failed = partial(self._failed, name, entry.observer)
-                    Deferred.fromCoroutine(result).addErrback(failed)
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            # Whoever cancels what he does himself raises what is no Exception.
-            except BaseException:
-                self._failed(name, entry.observer, Failure())
+            _tell(entry.observer, what, entry.failed)
 
     def _failed(self, name: str, observer: object, failure: Failure) -> None:
         """
-        An observer made a mistake; it is none of whoever replaces each worker that
-        ends, who need not know when to leave off.
+        Log what an observer raised.
         """
-        if not failure.check(ClusterStopping):
+        if _isMistake(failure):
             self._log.failure(
                 "an observer of {name!r} failed: {observer!r}",
                 failure,
@@ -238,21 +259,14 @@ class Observers(Generic[_T]):
         @param happening: The name of the method.
         """
         for observer in list(self.known):
-            try:
-                result = getattr(observer, happening)(*what)
-                if type(result) is CoroutineType:
-                    failed = partial(self._failed, happening, observer)
-                    Deferred.fromCoroutine(result).addErrback(failed)
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:
-                self._failed(happening, observer, Failure())
+            failed = partial(self._failed, happening, observer)
+            _tell(methodcaller(happening, *what), [observer], failed)
 
     def _failed(self, happening: str, observer: _T, failure: Failure) -> None:
         """
-        An observer made a mistake; see L{Emitter}'s.
+        Log what an observer raised.
         """
-        if not failure.check(ClusterStopping):
+        if _isMistake(failure):
             self._log.failure(
                 "{observer!r} failed in {happening}",
                 failure,

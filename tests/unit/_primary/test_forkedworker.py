@@ -10,9 +10,9 @@ from typing import Any
 
 from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.logger import capturedLogs
-from twisted.protocols.amp import Command, CommandLocator, Integer
 
 from tests.unit._primary.clusters import ClusterCase
+from tests.unit.doubling import Double, Doubling
 from twisted_cluster._primary.forkedworker import ForkedWorker
 from twisted_cluster._wire.lanes import Handle, closeHandle
 from twisted_cluster.errors import ChannelClosed, ConfigurationError, WorkerLost
@@ -21,28 +21,6 @@ from twisted_cluster.listening import ListenRequest, PortKind
 
 TCP = ListenRequest(kind=PortKind.TCP, port=8080)
 ADDRESS = ListeningAddress(address=None, port=8080, addressType=4)
-
-
-class Double(Command):
-    """
-    A command of a program's own.
-    """
-
-    arguments = [(b"number", Integer())]
-    response = [(b"number", Integer())]
-
-
-class Doubling(CommandLocator):
-    """
-    Responds to it.
-    """
-
-    @Double.responder
-    def double(self, number: int) -> dict[str, int]:
-        """
-        Respond.
-        """
-        return {"number": 2 * number}
 
 
 class LifeTests(ClusterCase):

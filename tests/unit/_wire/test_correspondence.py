@@ -12,10 +12,11 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
-from twisted.protocols.amp import Command, CommandLocator, Integer
+from twisted.protocols.amp import CommandLocator
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.unit.doubling import Double, Doubling
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from tests.unit.sending import SentFile
 from twisted_cluster._wire.correspondence import Correspondence, Locators
@@ -64,31 +65,6 @@ class Files:
         """
         self.received.append(handle.descriptor)
         return handle.descriptor
-
-
-class Double(Command):
-    """
-    A command of the application's own.
-    """
-
-    arguments = [(b"number", Integer())]
-    response = [(b"number", Integer())]
-    errors = {KeyError: b"KEY"}
-
-
-class Doubling(CommandLocator):
-    """
-    Responds to it.
-    """
-
-    @Double.responder
-    def double(self, number: int) -> dict[str, int]:
-        """
-        Respond; 0 cannot be doubled here.
-        """
-        if number == 0:
-            raise KeyError("zero")
-        return {"number": 2 * number}
 
 
 class CorrespondenceTests(DescriptorsCountedTestCase):

@@ -4,38 +4,17 @@ Tests of L{twisted_cluster._worker.earlyspeech}.
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.task import Clock
-from twisted.protocols.amp import Command, CommandLocator
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._worker.test_booting import NoHandles
+from tests.unit.doubling import Double, Doubling
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.messaging import MessagingChannel
 from twisted_cluster._worker.earlyspeech import EarlySpeech
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.testing.channels import connectedChannels
-
-
-class Greet(Command):
-    """
-    A command of the application's own.
-    """
-
-
-class Greeting(CommandLocator):
-    """
-    Responds to it.
-    """
-
-    @Greet.responder
-    def greet(self) -> dict[str, Any]:
-        """
-        Do nothing.
-        """
-        return {}
 
 
 class EarlySpeechTests(SynchronousTestCase):
@@ -52,7 +31,7 @@ class EarlySpeechTests(SynchronousTestCase):
             lambda: early.say("x"),
             lambda: early.send("x", None, keepOpen=False, unread=b""),
             lambda: early.ask("x", None),
-            lambda: early.callRemote(Greet),
+            lambda: early.callRemote(Double, number=4),
         ):
             problem = self.assertRaises(ConfigurationError, refused)
             self.assertIn("reactor", str(problem))
@@ -66,13 +45,15 @@ class EarlySpeechTests(SynchronousTestCase):
         early = EarlySpeech()
         early.answer(lambda question: "never asked")
         early.answer(lambda question: question + 1)
-        early.addLocator(Greeting())
+        early.addLocator(Doubling())
         ours, theirs = (MessagingChannel(JSONCodec()) for _ in range(2))
         pump = connectedChannels(ours, theirs)
         early.passOn(Correspondence(ours, NoHandles(), Clock()))
-        answers = [theirs.ask(1), theirs.callRemote(Greet)]
+        answers = [theirs.ask(1), theirs.callRemote(Double, number=4)]
         pump.flush()
-        self.assertEqual([self.successResultOf(each) for each in answers], [2, {}])
+        self.assertEqual(
+            [self.successResultOf(each) for each in answers], [2, {"number": 8}]
+        )
 
     def test_nothingToPassOn(self) -> None:
         """

@@ -12,11 +12,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.protocols.amp import Command, CommandLocator
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit._worker.departures import HearingPrimary, ServingInSteps
 from tests.unit._worker.test_booting import NoHandles
+from tests.unit.doubling import Double, Doubling
 from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster._wire.jsoncodec import JSONCodec
@@ -38,25 +38,6 @@ from twisted_cluster.testing.channels import MemoryBlockingChannel, connectedCha
 from twisted_cluster.workerapi import Worker, WorkerStream
 
 ADDRESS = ListeningAddress(address=None, port=8080, addressType=4)
-
-
-class Greet(Command):
-    """
-    A command of the application's own.
-    """
-
-
-class Greeting(CommandLocator):
-    """
-    Responds to it.
-    """
-
-    @Greet.responder
-    def greet(self) -> dict[str, Any]:
-        """
-        Do nothing.
-        """
-        return {}
 
 
 class ThisWorkerTests(SynchronousTestCase):
@@ -316,12 +297,15 @@ class ThisWorkerTests(SynchronousTestCase):
         Commands of the application's own go both ways.
         """
         self.install()
-        self.primary.application.locator = Greeting()
-        self.worker.addLocator(Greeting())
-        answers = [self.worker.callRemote(Greet), self.primary.callRemote(Greet)]
+        self.primary.application.locator = Doubling()
+        self.worker.addLocator(Doubling())
+        answers = [
+            self.worker.callRemote(Double, number=4),
+            self.primary.callRemote(Double, number=4),
+        ]
         self.pump.flush()
         for answer in answers:
-            self.assertEqual(self.successResultOf(answer), {})
+            self.assertEqual(self.successResultOf(answer), {"number": 8})
 
     def test_beforeTheReactor(self) -> None:
         """
@@ -334,11 +318,11 @@ class ThisWorkerTests(SynchronousTestCase):
         got: list[object] = []
         self.worker.on("message", lambda message, _: got.append(message))
         self.worker.answer(lambda question: question)
-        self.worker.addLocator(Greeting())
+        self.worker.addLocator(Doubling())
         for refused in (
             lambda: self.worker.send("x"),
             lambda: self.worker.ask("x"),
-            lambda: self.worker.callRemote(Greet),
+            lambda: self.worker.callRemote(Double, number=4),
             self.worker.disconnect,
             self.worker.exclusive,
         ):
@@ -348,11 +332,11 @@ class ThisWorkerTests(SynchronousTestCase):
         self.primary.sendMessage("now")
         answers: list[Deferred[Any]] = [
             self.primary.ask(1),
-            self.primary.callRemote(Greet),
+            self.primary.callRemote(Double, number=4),
         ]
         self.pump.flush()
         self.assertEqual(got, ["now"])
-        self.assertEqual([self.successResultOf(d) for d in answers], [1, {}])
+        self.assertEqual([self.successResultOf(d) for d in answers], [1, {"number": 8}])
 
     def test_ports(self) -> None:
         """
