@@ -32,8 +32,11 @@ from twisted_cluster.interfaces import IDescriptorProtocol, IDescriptorTransport
 DESCRIPTOR_LIMIT = 253
 """Linux's C{SCM_MAX_FD}: more in one C{sendmsg} fail with EINVAL."""
 
-READ_SIZE = 262144
-"""How many bytes are read at once: all that the other end could have written."""
+READ_SIZE = 122880
+"""
+How many bytes are read at once.  From 128 KiB on, glibc asks the kernel for such a
+buffer each time, which takes five times as long as to read something short.
+"""
 
 PIECES_LIMIT = 512
 """How many pieces one C{sendmsg} is given; Linux takes 1024, POSIX has 16."""
