@@ -168,7 +168,8 @@ class JSONCodec:
         return cast("list[object]", messages)
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_PLAIN = frozenset({str, int, bool})
+_SCALARS = _PLAIN | {float, type(None)}
 _CONTAINERS = frozenset({list, dict, tuple})
 _DEEP = 200
 _MANY = 1 << 20
@@ -230,14 +231,18 @@ class QuickJSONCodec(JSONCodec):
         """
         A message as JSON.
         """
-        if not _isShallow(message):
+        # Most messages are: neither deep, nor with anything that becomes null.
+        isPlain = type(message) is dict and _PLAIN.issuperset(
+            map(type, message.values())
+        )
+        if not (isPlain or _isShallow(message)):
             return super().encode(message)
         try:
             content = self._quickly(message, None, self._options)
         except TypeError:
             # The other one knows more, or says better why not.
             return super().encode(message)
-        if content.find(b"null") >= 0:
+        if not isPlain and content.find(b"null") >= 0:
             # That is None, or NaN, which only the other one refuses.  (To find takes
             # half as long as "in".)
             return super().encode(message)

@@ -154,7 +154,8 @@ class JSONContract:
                     self.codec.encode(each)
                 self.assertIn(name, str(caught.exception))
         for number in (math.nan, math.inf, -math.inf, Colour.ODD):
-            self.assertRaises(ValueError, self.codec.encode, [number])
+            for each in (number, [number], {"key": number}):
+                self.assertRaises(ValueError, self.codec.encode, each)
 
     def test_withoutEnd(self) -> None:
         """
@@ -257,13 +258,17 @@ class QuickJSONCodecTests(JSONContract, SynchronousTestCase):
             return b"asked"
 
         self.patch(JSONCodec, "encode", encode)
-        messages = [{"a": [1, 2.5, "\xfc", True, (1,)]}, -(2**63), 2**64 - 1]
+        messages = [
+            *({"a": [1, 2.5, "\xfc", True, (1,)]}, {"a": 1, "b": "null", "c": False}),
+            *(-(2**63), 2**64 - 1),
+        ]
         for message in messages:
             self.assertEqual(
                 json.loads(self.codec.encode(message)), json.loads(json.dumps(message))
             )
         self.assertEqual(asked, [])
         odd: list[object] = [None, math.nan, 2**64, "\ud800", {1: 2}, OrderedDict(a=1)]
+        odd += [{"a": each} for each in odd]
         for message in odd:
             self.assertEqual(self.codec.encode(message), b"asked")
         self.assertEqual(asked, odd)
@@ -280,6 +285,7 @@ class QuickJSONCodecTests(JSONContract, SynchronousTestCase):
         for message in (
             *cycles,
             *(nested(depth, tuple) for depth in (5000, 50_000)),
+            {"a": nested(50_000, tuple)},
             nested(50_000, list),
         ):
             self.assertRaises(ValueError, self.codec.encode, message)
