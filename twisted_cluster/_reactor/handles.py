@@ -215,8 +215,8 @@ def _detachOther(thing: object, keepOpen: bool) -> Departure:
     if isinstance(thing, udp.Port) and not isinstance(thing, unix.DatagramPort):
         return Departure(_handle(_DATAGRAM_PORT, _socketOf(thing)))
     raise ConfigurationError(
-        f"a {type(thing).__name__} cannot be sent: it is no socket, and no port or "
-        "unencrypted connection that has one"
+        f"a handle of type {type(thing).__name__} cannot be sent: it is no socket, and "
+        "no port or unencrypted connection that has one"
     )
 
 

@@ -60,8 +60,8 @@ class ApplicationResponders:
             self._log.failure("an application's responder failed", failure)
             refuse(amp.UNKNOWN_ERROR_CODE, "Unknown Error")
 
-        size = sum(map(len, box.values()))
-        if self._unanswered.hasRoom(size):
+        if self._unanswered.hasRoom:
+            size = sum(map(len, box.values()))
             answered = maybeDeferred(responder, box).addCallback(answer)
             self._unanswered.until(answered.addErrback(failed), size)
         else:

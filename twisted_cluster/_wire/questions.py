@@ -124,7 +124,7 @@ class Dialogue:
         """
         Have a question answered, unless too many are not.
         """
-        hasRoom = self._unanswered.hasRoom(len(content))
+        hasRoom = self._unanswered.hasRoom
         answered: Deferred[Any]
         if hasRoom:
             answered = maybeDeferred(self._answerTo, content)

@@ -10,9 +10,9 @@ from twisted_cluster.observing import Occasion
 
 UNANSWERED_LIMIT = 64 * 1024 * 1024
 """
-How many bytes of questions may be without an answer at a time.  A question is taken
-for delivered when this side's application has it, so a peer that asks on and on
-would have this process grow until it is killed.
+How many bytes of questions may be without an answer before another is refused.  A
+question is taken for delivered when this side's application has it, so a peer that
+asks on and on would have this process grow until it is killed.
 """
 
 QUESTION = 1024
@@ -44,12 +44,13 @@ class Unanswered:
             self._none = Occasion()
         return self._none.when()
 
-    def hasRoom(self, size: int) -> bool:
+    @property
+    def hasRoom(self) -> bool:
         """
-        Whether the application may be given another question of so many bytes.  One
-        alone may be of any size.
+        Whether the application may be given another question, of any size: one that
+        is never answered shall not make a large one fail.
         """
-        return not self._weight or self._weight + size + QUESTION <= UNANSWERED_LIMIT
+        return self._weight < UNANSWERED_LIMIT
 
     def until(self, answered: Deferred[None], size: int) -> None:
         """

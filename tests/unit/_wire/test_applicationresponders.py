@@ -154,10 +154,10 @@ class ApplicationTests(ChannelCase):
 
     def test_tooMany(self) -> None:
         """
-        What the application has not responded to yet has a bound: a command beyond
-        it is refused and logged.  When it has, there is room again.
+        What the application has not responded to yet has a bound: once that is
+        reached, a command is refused and logged.  When it has, there is room again.
         """
-        self.patch(unanswered, "UNANSWERED_LIMIT", 2 * unanswered.QUESTION)
+        self.patch(unanswered, "UNANSWERED_LIMIT", unanswered.QUESTION)
         answer: Deferred[Box] = Deferred()
         self.second.application.locator = Late(answer)
         asked = self.ask("a")

@@ -35,19 +35,13 @@ class UnansweredTests(SynchronousTestCase):
         """
         There is room up to the limit, where each question weighs something.
         """
-        self.ask(UNANSWERED_LIMIT - 2 * QUESTION - 10)
-        self.assertTrue(self.unanswered.hasRoom(10))
-        self.assertFalse(self.unanswered.hasRoom(11))
-        self.ask(10)
-        self.assertFalse(self.unanswered.hasRoom(0))
-
-    def test_alone(self) -> None:
-        """
-        One question alone may be of any size.
-        """
-        self.assertTrue(self.unanswered.hasRoom(2 * UNANSWERED_LIMIT))
+        self.assertTrue(self.unanswered.hasRoom)
+        self.ask(UNANSWERED_LIMIT - 2 * QUESTION - 1)
+        self.assertTrue(self.unanswered.hasRoom)
         self.ask(0)
-        self.assertFalse(self.unanswered.hasRoom(2 * UNANSWERED_LIMIT))
+        self.assertTrue(self.unanswered.hasRoom)
+        self.ask(0)
+        self.assertFalse(self.unanswered.hasRoom)
 
     def test_answered(self) -> None:
         """
@@ -57,11 +51,11 @@ class UnansweredTests(SynchronousTestCase):
         first, second = self.ask(UNANSWERED_LIMIT), self.ask(UNANSWERED_LIMIT)
         waiting = [self.unanswered.whenNone() for _ in range(2)]
         first.callback(None)
-        self.assertFalse(self.unanswered.hasRoom(0))
+        self.assertFalse(self.unanswered.hasRoom)
         for each in waiting:
             self.assertNoResult(each)
         second.callback(None)
-        self.assertTrue(self.unanswered.hasRoom(2 * UNANSWERED_LIMIT))
+        self.assertTrue(self.unanswered.hasRoom)
         for each in waiting:
             self.successResultOf(each)
         third = self.ask(1)
