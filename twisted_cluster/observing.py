@@ -145,9 +145,11 @@ class Emitter:
             self.off(name, tell)
 
         happened: Deferred[tuple[Any, ...]] = Deferred(cancelled)
-        if self._ending is None or name not in self._byName:
-            self.once(name, tell)
+        self._entries(name)
+        if self._ending is None:
+            # In this order: what has waited for an observer is told at once.
             self._awaited.add(happened)
+            self.once(name, tell)
         else:
             happened.errback(Failure(self._ending))
         return happened

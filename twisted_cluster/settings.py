@@ -287,6 +287,10 @@ def _knownStreams(
         )
 
 
+_LAST_IDENTITY = (1 << 32) - 2
+"""The last one says to the kernel that nothing changes."""
+
+
 def _identity(
     instance: object, attribute: Attribute[int | None], value: int | None
 ) -> None:
@@ -295,7 +299,7 @@ def _identity(
     """
     if value is None:
         return
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= _LAST_IDENTITY:
         module = {"uid": "pwd.getpwnam", "gid": "grp.getgrnam"}[attribute.name]
         raise ConfigurationError(
             f"{attribute.name} has to be a number, not {value!r}; {module} finds the "
@@ -329,7 +333,7 @@ def _name(name: object) -> str:
     """
     The name of an environment variable.
     """
-    if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+    if not isinstance(name, str) or not name or "=" in name or not _isClean(name):
         raise ConfigurationError(f"{name!r} is no name for an environment variable")
     return name
 
@@ -342,11 +346,21 @@ def _value(name: str, value: object) -> str | None:
         return str(value)
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    if value is None or (isinstance(value, str) and "\0" not in value):
+    if value is None or (isinstance(value, str) and _isClean(value)):
         return value
     raise ConfigurationError(
         f"the environment variable {name} has to be a string or a number, not {value!r}"
     )
+
+
+def _isClean(word: str) -> bool:
+    """
+    Whether the kernel can be given it: file names that are no text can.
+    """
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def _listed(value: Any) -> Any:
@@ -384,7 +398,7 @@ def _canBeArgument(word: object) -> bool:
     """
     Whether a process can be given it.
     """
-    return isinstance(word, str) and "\0" not in word
+    return isinstance(word, str) and _isClean(word)
 
 
 def _path(value: str | os.PathLike[str]) -> str:

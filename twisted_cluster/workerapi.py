@@ -345,6 +345,10 @@ class Worker(Emitter, ABC):
         @raise OSError: if there is no descriptor left to send it with.
         """
         if handle is None:
+            if unread or keepOpen:
+                raise ConfigurationError(
+                    "there is no handle to which unread or keepOpen could belong"
+                )
             return self._say(message)
         return self._speech.send(message, handle, keepOpen=keepOpen, unread=unread)
 

@@ -5,20 +5,12 @@ itself.
 
 from __future__ import annotations
 
-from twisted.internet.error import ReactorNotRunning
-
 import twisted_cluster as cluster
 from tests.conformance.programs import (
     ProgramTests,
     happening,
     play,
     saw,
-    tolerate,
-)
-
-ADAPTED = (
-    "C{kill} sends SIGTERM, and Twisted logs one that comes when its reactor is "
-    "stopping already."
 )
 
 
@@ -51,8 +43,6 @@ async def worker() -> None:
     Disconnect.
     """
     assert cluster.worker is not None
-    # Twisted complains of a SIGTERM that comes when its reactor stops already.
-    tolerate(ReactorNotRunning)
     cluster.worker.disconnect()
 
 

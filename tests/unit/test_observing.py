@@ -216,6 +216,21 @@ class EmitterTests(SynchronousTestCase):
         self.failureResultOf(self.emitter.when("exit"), WorkerLost)
         self.assertRaises(ConfigurationError, self.emitter.when, "exited")
 
+    def test_whenToldAtOnce(self) -> None:
+        """
+        What has waited for an observer is told at once; that Deferred is not told a
+        second time when nothing happens any more.
+        """
+
+        class Waiting(Emitter):
+            def _observed(self, name: str) -> None:
+                self.emit(name, "waited")
+
+        emitter = Waiting(["message"])
+        told = emitter.when("message")
+        emitter.happenNoMore(WorkerLost("gone"))
+        self.assertEqual(self.successResultOf(told), ("waited",))
+
     def test_stopping(self) -> None:
         """
         One that would do something new while everything ends is cut short, and

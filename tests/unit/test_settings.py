@@ -4,6 +4,7 @@ Tests of L{twisted_cluster.settings}.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
@@ -291,6 +292,11 @@ class PrimarySettingsTests(TestCase):
             mistake = rf"{name} has to be a list of strings, not \[80\]"
             self.assertMistake(mistake, **{name: [80]})
             self.assertMistake(r"strings, not \['a\\x00b'\]", **{name: ["a\0b"]})
+            self.assertMistake(r"not \['\\ud800'\]", **{name: ["\ud800"]})
+        undecodable = os.fsdecode(b"\xff")
+        self.assertEqual(
+            PrimarySettings(exec="x.py", args=[undecodable]).args, (undecodable,)
+        )
 
     def test_wrongPaths(self) -> None:
         """
@@ -321,6 +327,8 @@ class PrimarySettingsTests(TestCase):
         self.assertMistake("gid .* 'www'; grp.getgrnam finds", gid="www")
         self.assertMistake("uid has to be a number, not -1", uid=-1)
         self.assertMistake("uid has to be a number, not True", uid=True)
+        for wrong in ((1 << 32) - 1, 1 << 70):
+            self.assertMistake(f"gid has to be a number, not {wrong}", gid=wrong)
 
     def test_wrongSilent(self) -> None:
         """
@@ -384,10 +392,10 @@ class EnvironmentTests(TestCase):
         What no environment can contain is refused, by its name.
         """
         wrong: Any
-        for wrong in (True, b"x", ["x"], "x\0"):
+        for wrong in (True, b"x", ["x"], "x\0", "\ud800"):
             with self.assertRaisesRegex(ConfigurationError, "variable WORKER has"):
                 environmentVariables({"WORKER": wrong})
-        for wrong in ("", "A=B", "A\0", b"A", 5):
+        for wrong in ("", "A=B", "A\0", "\ud800", b"A", 5):
             with self.assertRaisesRegex(ConfigurationError, "is no name"):
                 environmentVariables({wrong: "x"})
         with self.assertRaisesRegex(ConfigurationError, "not 'A=5'"):

@@ -18,7 +18,7 @@ from twisted_cluster._wire.correspondence import Correspondence
 from twisted_cluster.errors import ConfigurationError
 from twisted_cluster.events import ListeningAddress, PortReading, WorkerExit
 from twisted_cluster.interfaces import IClusterObserver
-from twisted_cluster.observing import Emitter, Observers, requireCallable
+from twisted_cluster.observing import Emitter, Observers, Occasion, requireCallable
 from twisted_cluster.settings import PrimarySettings, SchedulingPolicy, WorkerProgram
 
 EVENTS = (
@@ -225,7 +225,8 @@ class Cluster(Emitter):
 
         @param callback: Called then, for those who prefer it.
 
-        @return: Fires then; never before this returns.
+        @return: Fires then; never before this returns.  To cancel it is to wait no
+            longer; the workers leave, and the ports are closed, all the same.
 
         @raise ConfigurationError: if the callback cannot be called.
         """
@@ -234,16 +235,24 @@ class Cluster(Emitter):
         leaving = list(self._workers.values())
         for worker in leaving:
             worker.disconnect()
-        done: Deferred[Any] = self._nextTurn()
-        done.addCallback(
-            lambda _: DeferredList([worker.whenExited() for worker in leaving])
+        over: Occasion[None] = Occasion()
+        Deferred.fromCoroutine(self._closeAfter(leaving)).addCallbacks(
+            over.happened, lambda failure: over.willNeverHappen(failure.value)
         )
-        # The last exit is told to everyone before this is.
-        done.addCallback(lambda _: self._nextTurn())
-        done.addCallback(lambda _: self._closePorts())
+        done = over.when()
         if callback is not None:
             done.addCallback(lambda _: callback())
         return done.addCallback(lambda _: None)
+
+    async def _closeAfter(self, leaving: list[ForkedWorker]) -> None:
+        """
+        Close the ports when these workers have ended.
+        """
+        await self._nextTurn()
+        await DeferredList([worker.whenExited() for worker in leaving])
+        # The last exit is told to everyone before this is.
+        await self._nextTurn()
+        self._closePorts()
 
     def broadcast(self, message: object) -> Deferred[list[Any]]:
         """

@@ -30,6 +30,7 @@ from twisted.internet import tcp, udp, unix
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
+    IDelayedCall,
     IListeningPort,
     IProtocol,
     IProtocolFactory,
@@ -404,7 +405,7 @@ class ReceivedConnection(_Received):
         try:
             # The reactor asks too, but leaves its duplicate open if it fails.
             self.socket.getpeername()
-            self._reactor.adoptStreamConnection(
+            transport = self._reactor.adoptStreamConnection(
                 self.socket.fileno(), self.socket.family, built
             )
         except OSError as e:
@@ -415,7 +416,65 @@ class ReceivedConnection(_Received):
             # The reactor has its own duplicate.
             self.socket.close()
         if built.protocol is not None and self.unread:
-            built.protocol.dataReceived(self.unread)
+            _Unread(transport, self.unread).offer()
+
+
+class _Unread:
+    """
+    What was read already from a connection.  Its protocol is given it when it reads;
+    until then, and if it closes the connection instead, it is not called.
+    """
+
+    _log = Logger()
+
+    def __init__(self, transport: Any, data: bytes) -> None:
+        self._transport = transport
+        self._data = data
+        self._giving: IDelayedCall | None = None
+
+    def offer(self) -> None:
+        """
+        Give it now, or when the protocol begins to read.
+        """
+        if self._transport in self._transport.reactor.getReaders():
+            self._give()
+        elif self._transport.connected and not self._transport.disconnecting:
+            self._transport.startReading = self._started
+            self._transport.stopReading = self._stopped
+
+    def _started(self) -> None:
+        """
+        The protocol reads.  It is not called in the middle of what it does.
+        """
+        if self._giving is None:
+            clock = self._transport.reactor
+            self._giving = clock.callLater(0, self._giveAndRead)
+
+    def _stopped(self) -> None:
+        """
+        It does not, after all.
+        """
+        if self._giving is not None:
+            self._giving.cancel()
+            self._giving = None
+
+    def _giveAndRead(self) -> None:
+        """
+        From now on the transport is as any other.
+        """
+        del self._transport.startReading, self._transport.stopReading
+        self._transport.startReading()
+        self._give()
+
+    def _give(self) -> None:
+        """
+        Do what the reactor does with what it reads.
+        """
+        try:
+            self._transport.protocol.dataReceived(self._data)
+        except Exception:
+            self._log.failure("a protocol failed with what was read before")
+            self._transport.abortConnection()
 
 
 class _Building:

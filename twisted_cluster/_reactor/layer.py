@@ -14,13 +14,15 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
+from types import FrameType
 from typing import Any, cast
 
 from twisted.internet import main
-from twisted.internet.error import UnsupportedAddressFamily
+from twisted.internet.error import ReactorNotRunning, UnsupportedAddressFamily
 from twisted.internet.posixbase import PosixReactorBase
+from twisted.logger import Logger
 
 from twisted_cluster._reactor.borrowedport import (
     BorrowedMulticastPort,
@@ -57,6 +59,10 @@ class BorrowingReactorMixin:
     _internalReaders: set[Any]
     addWriter: Callable[[Any], None]
     inherited: Mapping[int, int]
+    callFromThread: Callable[..., None]
+    stop: Callable[[], None]
+
+    _log = Logger()
 
     def borrowFrom(
         self, primaryPorts: IPrimaryPorts, inherited: Mapping[int, int]
@@ -69,6 +75,22 @@ class BorrowingReactorMixin:
         self.inherited = inherited
         self.takingPorts = set()
         self.serving = Serving(self)
+
+    def sigTerm(self, number: int, frame: FrameType | None = None) -> None:
+        """
+        Stop.  Twisted's own would log a traceback if the reactor stops already: a
+        primary that ends right after its workers were asked to leave sends this.
+        """
+        self._log.info("Received SIGTERM, shutting down.")
+        self.callFromThread(self._stopIfRunning)
+        self._exitSignal = number
+
+    def _stopIfRunning(self) -> None:
+        """
+        Stop, unless that has begun.
+        """
+        with suppress(ReactorNotRunning):
+            self.stop()
 
     def getReaders(self) -> list[Any]:
         """

@@ -23,7 +23,8 @@ class Questions(LaneCommand):
     """
     Questions and what became of them.  The low bits of a mark are the number
     that the asking side gave to the question, the high bits say which it is:
-    a question, its answer, or, in words, why there is none.
+    a question, its answer, why there is none, in words, or that nobody waits for the
+    answer any more.
     """
 
     commandName = reserved("Questions")
@@ -31,7 +32,7 @@ class Questions(LaneCommand):
 
 _KIND_SHIFT = 28
 _NUMBER_LIMIT = 1 << _KIND_SHIFT
-_QUESTION, _ANSWER, _NO_ANSWER = range(3)
+_QUESTION, _ANSWER, _NO_ANSWER, _GIVEN_UP = range(4)
 
 Answerer = Callable[[Any], object]
 
@@ -45,6 +46,8 @@ class Dialogue:
         the channel is lost.
     @ivar _unanswered: What the application has not answered yet.
     @ivar _asked: By its number, each question that was not answered yet.
+    @ivar _answering: By its number, for each question of the other side's that was
+        not answered yet, what is called when it is given up.
     """
 
     _log = Logger()
@@ -60,6 +63,7 @@ class Dialogue:
         self._send = send
         self._unanswered = unanswered
         self._asked: dict[int, Deferred[Any]] = {}
+        self._answering: dict[int, Callable[[], None]] = {}
         self._lastNumber = 0
 
     def ask(self, content: bytes) -> Deferred[Any]:
@@ -88,9 +92,10 @@ class Dialogue:
 
     def _forget(self, number: int) -> None:
         """
-        Whoever asked has given up.
+        Whoever asked has given up: the other side need not stay for the answer.
         """
         del self._asked[number]
+        self._send(b"", _GIVEN_UP << _KIND_SHIFT | number)
 
     def received(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
@@ -103,6 +108,10 @@ class Dialogue:
             kind, number = divmod(mark, _NUMBER_LIMIT)
             if kind == _QUESTION:
                 self._questionReceived(content, number)
+                continue
+            if kind == _GIVEN_UP:
+                # It may be answered already.
+                self._answering.pop(number, lambda: None)()
                 continue
             answered = self._asked.pop(number, None)
             if answered is None:
@@ -133,7 +142,9 @@ class Dialogue:
         answered.addCallback(self._sendAnswer, number)
         answered.addErrback(self._sendReason, number)
         if hasRoom:
-            self._unanswered.until(answered, len(content))
+            givenUp = self._unanswered.until(answered, len(content))
+            self._answering[number] = givenUp
+            answered.addCallback(lambda _: self._answering.pop(number, None))
 
     def _answerTo(self, content: bytes) -> object:
         """

@@ -4,6 +4,8 @@ What the other side has asked, and nobody has answered yet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred, succeed
 
 from twisted_cluster.observing import Occasion
@@ -27,18 +29,20 @@ class Unanswered:
     Questions that this side's application has not answered yet.
 
     @ivar _weight: How many bytes they are thought to take.
+    @ivar _awaited: How many of them somebody waits for.
     @ivar _none: That there are none, if somebody waits for it.
     """
 
     def __init__(self) -> None:
         self._weight = 0
+        self._awaited = 0
         self._none: Occasion[None] | None = None
 
     def whenNone(self) -> Deferred[None]:
         """
-        @return: Fires when there are none.
+        @return: Fires when there are none whose answer anybody waits for.
         """
-        if not self._weight:
+        if not self._awaited:
             return succeed(None)
         if self._none is None:
             self._none = Occasion()
@@ -52,18 +56,31 @@ class Unanswered:
         """
         return self._weight < UNANSWERED_LIMIT
 
-    def until(self, answered: Deferred[None], size: int) -> None:
+    def until(self, answered: Deferred[None], size: int) -> Callable[[], None]:
         """
         The application was given a question of so many bytes.
 
         @param answered: Fires when its answer was sent, or why there is none.
+
+        @return: To be called when nobody waits for the answer any more.  The
+            question goes on to take its bytes: the application still has it.
         """
         self._weight += size + QUESTION
+        self._awaited += 1
+        isAwaited = True
+
+        def givenUp() -> None:
+            nonlocal isAwaited
+            if isAwaited:
+                isAwaited = False
+                self._awaited -= 1
+                if not self._awaited and self._none is not None:
+                    none, self._none = self._none, None
+                    none.happened(None)
 
         def over(_: object) -> None:
             self._weight -= size + QUESTION
-            if not self._weight and self._none is not None:
-                none, self._none = self._none, None
-                none.happened(None)
+            givenUp()
 
         answered.addCallback(over)
+        return givenUp

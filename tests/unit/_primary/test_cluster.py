@@ -9,6 +9,7 @@ import os
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -711,6 +712,26 @@ class DisconnectTests(ClusterCase):
         self.clock.advance(0)
         self.assertEqual(self.told[2:], [("done",)])
         self.assertEqual(self.opener.openPorts, [])
+
+    def test_givenUp(self) -> None:
+        """
+        Whoever waits no longer is told so, and his callback is not called; the
+        workers leave, and the ports are closed, all the same.
+        """
+        processes = [self.forkRunning()[1] for _ in range(2)]
+        processes[0].worker.serve(TCP)
+        for turns in range(2):
+            done = self.cluster.disconnect(partial(self.told.append, ("callback",)))
+            done.addTimeout(1, self.clock)
+            if turns:
+                self.clock.advance(0)
+            self.clock.advance(1)
+            self.failureResultOf(done, TookTooLong)
+        self.assertEqual(len(self.opener.openPorts), 1)
+        for process in processes:
+            process.end()
+        self.clock.advance(0)
+        self.assertEqual((self.opener.openPorts, self.told), ([], []))
 
     def test_nobody(self) -> None:
         """

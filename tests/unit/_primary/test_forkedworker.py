@@ -446,10 +446,15 @@ class ConversationTests(ClusterCase):
 
     def test_mistake(self) -> None:
         """
-        What is no message is a mistake at once.
+        What is no message is a mistake at once; so are orders for a handle where
+        there is none.
         """
         with self.assertRaises(TypeError):
             self.worker.send(object())
+        with self.assertRaisesRegex(ConfigurationError, "no handle"):
+            self.worker.send("x", unread=b"x")
+        with self.assertRaisesRegex(ConfigurationError, "no handle"):
+            self.worker.send("x", keepOpen=True)
 
     def test_serialization(self) -> None:
         """

@@ -8,6 +8,7 @@ own tests: C{tests.suites}.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import tempfile
 from typing import Any
@@ -105,6 +106,27 @@ def _layer(reactor: Any, primary: Lending) -> Any:
     reactor.__class__ = layered(kind)
     reactor.borrowFrom(primary, {})
     return reactor
+
+
+class StoppingTests(RealReactorTestCase):
+    """
+    The end of the reactor.
+    """
+
+    def test_signals(self) -> None:
+        """
+        SIGTERM stops it, and is no mistake when that has been asked for already.
+        """
+        reactor = _layer(self.reactor, Lending())
+
+        def stop() -> None:
+            reactor.sigTerm(signal.SIGTERM)
+            reactor.sigTerm(signal.SIGTERM)
+
+        reactor.callWhenRunning(stop)
+        reactor.run(installSignalHandlers=False)
+        self.assertEqual(reactor._exitSignal, signal.SIGTERM)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class ClosingTests(RealReactorTestCase):

@@ -9,7 +9,7 @@ import socket
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -57,6 +57,44 @@ class Peer(Protocol):
         self.reason = reason
 
 
+class Pausing(Peer):
+    """
+    Does not read at first.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Wait.
+        """
+        assert self.transport is not None
+        cast(Any, self.transport).pauseProducing()
+
+
+class Closing(Peer):
+    """
+    Wants no connection.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Close it.
+        """
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+class Failing(Peer):
+    """
+    Cannot read.
+    """
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Fail.
+        """
+        raise ZeroDivisionError
+
+
 class Datagrams(DatagramProtocol):
     """
     Keeps what it is given.
@@ -99,8 +137,14 @@ class HandlesCase(RealReactorTestCase):
         """
         A protocol that is remembered.
         """
-        self.built.append(Peer())
-        return self.built[-1]
+        return self.remembering(Peer())
+
+    def remembering(self, peer: Peer) -> Peer:
+        """
+        It.
+        """
+        self.built.append(peer)
+        return peer
 
     def stop(self, port: Any) -> None:
         """
@@ -170,6 +214,50 @@ class ConnectionTests(HandlesCase):
         there.transport.write(b"answer")
         self.turn()
         self.assertEqual(client.recv(100), b"answer")
+
+    def test_pausing(self) -> None:
+        """
+        A protocol that does not read yet is given what was read before when it does,
+        and then what comes behind it; pausing again puts that off.
+        """
+        client, here = self.connection()
+        departure = detach(here.transport, unread=b"1")
+        client.sendall(b"2")
+        there = self.receive(departure, self.remembering(Pausing()))
+        departure.delivered()
+        transport: Any = there.transport
+        for _ in range(2):
+            self.turn()
+            self.assertEqual(there.data, b"")
+            transport.resumeProducing()
+            transport.pauseProducing()
+        transport.resumeProducing()
+        self.assertEqual(there.data, b"")
+        self.turnUntil(lambda: there.data == b"12")
+
+    def test_closing(self) -> None:
+        """
+        One that closes the connection is given nothing.
+        """
+        client, here = self.connection()
+        departure = detach(here.transport, unread=b"1")
+        there = self.receive(departure, self.remembering(Closing()))
+        departure.delivered()
+        self.turnUntil(lambda: there.reason)
+        self.assertEqual((there.data, client.recv(10)), (b"", b""))
+
+    def test_failing(self) -> None:
+        """
+        The connection of one that fails with it is closed, as if it had just been
+        read.
+        """
+        client, here = self.connection()
+        departure = detach(here.transport, unread=b"1")
+        there = self.receive(departure, self.remembering(Failing()))
+        departure.delivered()
+        self.turnUntil(lambda: there.reason)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertRaises(ConnectionResetError, client.recv, 10)
 
     def test_protocol(self) -> None:
         """

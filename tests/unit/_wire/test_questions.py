@@ -165,6 +165,22 @@ class QuestionTests(MessagingCase):
         self.assertFalse(self.near.lost)
         self.assertEqual(self.near._dialogue._asked, {})
 
+    def test_givenUp(self) -> None:
+        """
+        The other side need not stay for an answer that nobody waits for.
+        """
+        self.far.answerQuestions(lambda question: Deferred())
+        asked = [self.near.ask(b"x") for _ in range(2)]
+        self.pump.flush()
+        answered = self.far.whenAnswered()
+        for each in asked:
+            self.assertNoResult(answered)
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+            self.pump.flush()
+        self.successResultOf(answered)
+        self.assertEqual(self.far._dialogue._answering, {})
+
     def test_tooMany(self) -> None:
         """
         What has no answer yet has a bound: once that is reached, a question fails at

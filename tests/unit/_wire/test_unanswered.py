@@ -43,6 +43,25 @@ class UnansweredTests(SynchronousTestCase):
         self.ask(0)
         self.assertFalse(self.unanswered.hasRoom)
 
+    def test_givenUp(self) -> None:
+        """
+        Nobody waits for what was given up, which still takes its room until it is
+        answered.
+        """
+        answers: list[Deferred[None]] = [Deferred(), Deferred()]
+        sizes = (UNANSWERED_LIMIT, 1)
+        first, second = map(self.unanswered.until, answers, sizes)
+        waiting = self.unanswered.whenNone()
+        first()
+        first()
+        self.assertNoResult(waiting)
+        second()
+        self.successResultOf(waiting)
+        self.assertFalse(self.unanswered.hasRoom)
+        answers[0].callback(None)
+        self.assertTrue(self.unanswered.hasRoom)
+        self.successResultOf(self.unanswered.whenNone())
+
     def test_answered(self) -> None:
         """
         An answer makes room; who waits until there are none is told by the last one.
