@@ -65,6 +65,9 @@ class _ThisProcess:
             # came from the command line or the terminal is in no file.
             program = os.path.abspath(getattr(main, "__file__", None) or sys.argv[0])
             program = program if os.path.isfile(program) else ""
+        elif spec.name == "__main__":
+            # A directory or an archive, which has no other name for it.
+            program = ""
         else:
             program = "-m " + spec.name.removesuffix(".__main__")
         return PrimarySettings(
@@ -86,7 +89,8 @@ class _ThisProcess:
             program = os.path.abspath(os.path.join(settings.cwd or "", settings.exec))
         if not settings.exec:
             raise ConfigurationError(
-                "there is no program to run again: name one with setupPrimary(exec=...)"
+                "this is no program that can be run again: name one with "
+                "setupPrimary(exec=...)"
             )
         orders = WorkerOrders(
             kind=kind, program=(program, *settings.args), orphanTime=self._orphanTime

@@ -252,6 +252,13 @@ class ClusterTests(SynchronousTestCase):
             spec = type("Spec", (), {"name": name})()
             self.assertEqual(self.main(__spec__=spec).exec, "-m site.server")
 
+    def test_archive(self) -> None:
+        """
+        A directory or an archive that was run cannot be run again by its name.
+        """
+        spec = type("Spec", (), {"name": "__main__"})()
+        self.assertEqual(self.main(__spec__=spec).exec, "")
+
     def test_noProgram(self) -> None:
         """
         In an interpreter without a program there is nothing to run again.
