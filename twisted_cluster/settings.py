@@ -288,7 +288,7 @@ def _knownStreams(
 
 
 _LAST_IDENTITY = (1 << 32) - 2
-"""The last one says to the kernel that nothing changes."""
+"""The number after it says to the kernel that nothing changes."""
 
 
 def _identity(

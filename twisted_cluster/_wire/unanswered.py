@@ -5,6 +5,7 @@ What the other side has asked, and nobody has answered yet.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -29,13 +30,13 @@ class Unanswered:
     Questions that this side's application has not answered yet.
 
     @ivar _weight: How many bytes they are thought to take.
-    @ivar _awaited: How many of them somebody waits for.
+    @ivar _awaited: Those that somebody waits for.
     @ivar _none: That there are none, if somebody waits for it.
     """
 
     def __init__(self) -> None:
         self._weight = 0
-        self._awaited = 0
+        self._awaited: set[object] = set()
         self._none: Occasion[None] | None = None
 
     def whenNone(self) -> Deferred[None]:
@@ -66,21 +67,21 @@ class Unanswered:
             question goes on to take its bytes: the application still has it.
         """
         self._weight += size + QUESTION
-        self._awaited += 1
-        isAwaited = True
-
-        def givenUp() -> None:
-            nonlocal isAwaited
-            if isAwaited:
-                isAwaited = False
-                self._awaited -= 1
-                if not self._awaited and self._none is not None:
-                    none, self._none = self._none, None
-                    none.happened(None)
+        question = object()
+        self._awaited.add(question)
 
         def over(_: object) -> None:
             self._weight -= size + QUESTION
-            givenUp()
+            self._awaitNoMore(question)
 
         answered.addCallback(over)
-        return givenUp
+        return partial(self._awaitNoMore, question)
+
+    def _awaitNoMore(self, question: object) -> None:
+        """
+        Nobody waits for the answer; this may be said more than once.
+        """
+        self._awaited.discard(question)
+        if not self._awaited and self._none is not None:
+            none, self._none = self._none, None
+            none.happened(None)
