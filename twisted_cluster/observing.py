@@ -123,7 +123,7 @@ class Emitter:
         requireCallable(observer, f"an observer of {name!r} is called when it happens")
         entry = _Entry(observer, once, partial(self._failed, name, observer))
         self._byName[name] = (*self._entries(name), entry)
-        self._observed(name)
+        self._observersChanged(name)
         return observer
 
     def when(self, name: str) -> Deferred[tuple[Any, ...]]:
@@ -171,11 +171,13 @@ class Emitter:
         for entry in self._entries(name):
             if entry.observer == observer:
                 self._remove(name, entry)
+                self._observersChanged(name)
                 return
 
-    def _observed(self, name: str) -> None:
+    def _observersChanged(self, name: str) -> None:
         """
-        Somebody wants to know; for those who have something that waits for it.
+        Somebody wants to know, or does not any more; for those who have something
+        that waits for it.  Not called for those who wanted to know once.
         """
 
     def isObserved(self, name: str) -> bool:

@@ -223,7 +223,7 @@ class EmitterTests(SynchronousTestCase):
         """
 
         class Waiting(Emitter):
-            def _observed(self, name: str) -> None:
+            def _observersChanged(self, name: str) -> None:
                 self.emit(name, "waited")
 
         emitter = Waiting(["message"])

@@ -4,7 +4,7 @@ A cluster as a library: Node's C{cluster} in the primary, as an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -73,11 +73,12 @@ class Cluster(Emitter):
       - C{setup(settings)}: the settings were changed.
       - C{fork(worker)}: a worker was started.
 
-    A worker's messages wait until somebody observes C{message}, of the worker or
+    A worker's messages wait while nobody observes C{message}, of the worker or
     of the cluster, or is an observer of the cluster; meanwhile a worker that
     sends more than a window of them keeps the rest.
 
     @ivar _ended: The worker whose exit is being told.
+    @ivar _lastHeard: The number of the worker whose message was told last.
     @ivar schedulingPolicy: Who accepts connections; cannot be changed after the
         first L{setupPrimary} or L{fork}.
     """
@@ -96,8 +97,8 @@ class Cluster(Emitter):
         self._settings: PrimarySettings | None = None
         self._roster: Roster | None = None
         self._observers: Observers[Any] = Observers()
-        self._receiving = False
         self._ended: ForkedWorker | None = None
+        self._lastHeard = 0
 
     @property
     def workers(self) -> Mapping[int, ForkedWorker]:
@@ -209,11 +210,12 @@ class Cluster(Emitter):
         self._clock.callLater(0, self._forked, started)
         handle = self._roster.fork(program, 0)
         worker = ForkedWorker(
-            handle, self._surroundings.correspondence(handle), self._messagesReceived
+            handle,
+            self._surroundings.correspondence(handle),
+            self._messagesReceived,
+            self._isAnyoneHeard,
         )
         self._workers[worker.id] = worker
-        if self._receiving:
-            worker.receiveMessages()
         started.append(worker)
         return worker
 
@@ -278,23 +280,35 @@ class Cluster(Emitter):
         @param observer: Provides L{IClusterObserver}.
         """
         self._observers.add(IClusterObserver(observer))
-        self._observed("message")
+        self._observersChanged("message")
 
     def removeObserver(self, observer: Any) -> None:
         """
         Tell C{observer} nothing any more.
         """
         self._observers.remove(observer)
+        self._observersChanged("message")
 
-    def _observed(self, name: str) -> None:
+    def _observersChanged(self, name: str) -> None:
         """
-        Somebody observes the messages of all workers.
+        Messages wait while nobody observes them.
         """
-        if name == "message" and not self._receiving:
-            self._receiving = True
+        if name == "message":
             ended = [] if self._ended is None else [self._ended]
-            for worker in [*ended, *self._workers.values()]:
-                worker.receiveMessages()
+            # In turn: one that talks without end is not heard alone by those who
+            # want one message at a time.
+            inTurn = sorted(
+                self._workers.values(),
+                key=lambda worker: (worker.id <= self._lastHeard, worker.id),
+            )
+            for worker in [*ended, *inTurn]:
+                worker.hearMessages()
+
+    def _isAnyoneHeard(self) -> bool:
+        """
+        Whether somebody observes the messages of all workers.
+        """
+        return bool(self._observers.known) or self.isObserved("message")
 
     def _nextTurn(self) -> Deferred[None]:
         """
@@ -336,11 +350,12 @@ class Cluster(Emitter):
             self.emit("fork", worker)
 
     def _messagesReceived(
-        self, worker: ForkedWorker, messages: list[object], along: object
+        self, worker: ForkedWorker, messages: Iterator[object], along: object
     ) -> None:
         """
         A worker sent messages.
         """
+        self._lastHeard = worker.id
         for message in messages:
             worker.emit("message", message, along)
             # Each of its observers can be the first one here.
@@ -348,6 +363,8 @@ class Cluster(Emitter):
                 self._observers.tell("workerMessage", worker, message, along)
             if self.isObserved("message"):
                 self.emit("message", worker, message, along)
+            if not worker.isHeard():
+                break
 
     def workerStarted(self, handle: WorkerHandle) -> None:
         """

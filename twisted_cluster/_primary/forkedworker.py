@@ -6,7 +6,7 @@ What is behind it, the process and its channels, is the L{WorkerHandle}'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -74,18 +74,20 @@ class ForkedWorker(Worker):
         self,
         handle: WorkerHandle,
         correspondence: Correspondence,
-        received: Callable[[ForkedWorker, list[object], object], None],
+        received: Callable[[ForkedWorker, Iterator[object], object], None],
+        isAnyoneHeard: Callable[[], bool],
     ) -> None:
         """
         @param received: Called with this worker, messages of its that came
-            together, and what came along, once they are received.
+            together, and what came along; leaves those that are not observed.
+        @param isAnyoneHeard: Whether somebody observes the messages of all workers.
         """
         super().__init__(handle.id, correspondence)
-        self._received = received
-        self._receiving = False
+        self._isAnyoneHeard = isAnyoneHeard
         self.process = ForkedProcess(handle)
         self._handle = handle
         self._correspondence = correspondence
+        correspondence.receiveGroups(partial(received, self), self.isHeard)
 
     # -- what it is
 
@@ -147,13 +149,17 @@ class ForkedWorker(Worker):
 
     # -- its messages
 
-    def receiveMessages(self) -> None:
+    def isHeard(self) -> bool:
         """
-        Somebody wants its messages: those that wait, and all others.
+        Whether somebody observes its messages.
         """
-        if not self._receiving:
-            self._receiving = True
-            self._correspondence.receiveGroups(partial(self._received, self))
+        return self.isObserved("message") or self._isAnyoneHeard()
+
+    def hearMessages(self) -> None:
+        """
+        Others observe its messages than before: tell those that wait.
+        """
+        self._correspondence.goOn()
 
     def forgetMessages(self) -> None:
         """
@@ -168,12 +174,12 @@ class ForkedWorker(Worker):
                 lost=lost,
             )
 
-    def _observed(self, name: str) -> None:
+    def _observersChanged(self, name: str) -> None:
         """
-        Somebody observes its messages.
+        Messages wait while nobody observes them.
         """
         if name == "message":
-            self.receiveMessages()
+            self.hearMessages()
 
     # -- what its handle reports
 

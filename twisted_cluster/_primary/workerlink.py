@@ -203,11 +203,11 @@ class WorkerLink(MessagingChannel):
         return self.sayNoMore()
 
     @responds(LastWords)
-    def lastWords(self) -> dict[str, Any]:
+    def lastWords(self, messages: int, questions: int) -> Deferred[dict[str, Any]]:
         """
         The worker waits for its messages to be received.
         """
-        return {"isReceiving": self.isReceiving}
+        return self.whenHeard(messages, questions).addCallback(lambda _: {})
 
     def channelLost(self, reason: Failure) -> None:
         """

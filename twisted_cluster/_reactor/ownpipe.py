@@ -50,7 +50,7 @@ class OwnPipe(Emitter):
         self._descriptor = descriptor
         self._isRead = False
 
-    def _observed(self, name: str) -> None:
+    def _observersChanged(self, name: str) -> None:
         """
         Somebody wants what the primary writes, for the first time.
         """

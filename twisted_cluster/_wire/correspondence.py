@@ -4,7 +4,7 @@ An application's messages, with what it sends along: ports, transports, sockets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any, NoReturn
 
@@ -195,12 +195,23 @@ class Correspondence:
         """
         self._channel.receiveMessages(receiver, self._handles.attach)
 
-    def receiveGroups(self, receiver: Callable[[list[Any], Any], None]) -> None:
+    def receiveGroups(
+        self,
+        receiver: Callable[[Iterator[Any], Any], None],
+        isWanted: Callable[[], bool],
+    ) -> None:
         """
-        Give lists of messages that came together to C{receiver}, with what came
-        along with the one in it.
+        Give messages that came together to C{receiver}, with what came along with
+        the one among them.  What it leaves, and what comes while messages are not
+        wanted, waits until L{goOn}.
         """
-        self._channel.receiveGroups(receiver, self._handles.attach)
+        self._channel.receiveGroups(receiver, self._handles.attach, isWanted)
+
+    def goOn(self) -> None:
+        """
+        Messages may be wanted again, or not any more.
+        """
+        self._channel.goOn()
 
     def forget(self) -> int:
         """

@@ -116,6 +116,9 @@ class Delivered(Command):
     process for its descriptor, and its message was dropped.  C{unreadable} has the
     places, among the messages that ended in the last of them, of those that this
     process could not decode, and has dropped.
+
+    C{begun} says of the box after those how many more of the messages that end in it
+    have been delivered: the first of those that were not.
     """
 
     commandName = reserved("Delivered")
@@ -124,6 +127,7 @@ class Delivered(Command):
         (b"boxes", Integer()),
         (b"refused", Boolean(optional=True)),
         (b"unreadable", Numbers(optional=True)),
+        (b"begun", Integer(optional=True)),
     ]
     requiresAnswer = False
 
@@ -185,13 +189,26 @@ class _Box:
     A box that the other side has not confirmed.
 
     @ivar size: How much of the window it takes.
-    @ivar messages: How many messages end in it.
-    @ivar settled: What fires when it is delivered.
+    @ivar messages: How many messages end in it that were not delivered.
+    @ivar settled: What fires when they are.
+    @ivar begun: How many others end in it.
     """
 
     size: int
     messages: int
     settled: list[Delivery]
+    begun: int = 0
+
+    def begin(self, count: int) -> None:
+        """
+        The first of its messages have been delivered.
+        """
+        self.messages -= count
+        self.begun += count
+        while self.settled and (count or isinstance(self.settled[0], _Watch)):
+            settled = self.settled.pop(0)
+            count -= not isinstance(settled, _Watch)
+            settled.callback(None)
 
 
 class _Watch(Delivery):
@@ -200,7 +217,11 @@ class _Watch(Delivery):
     """
 
 
-Deliver = Callable[[list[bytes], list[int], "Handle | None"], None]
+Deliver = Callable[[list[bytes], list[int], "Handle | None"], bool]
+"""
+From messages that ended in one box, their marks, and the last one's handle: whether
+all of them were taken.
+"""
 
 
 class Inbox:
@@ -213,8 +234,12 @@ class Inbox:
         been told of.
     @ivar _deliveredSize: How many bytes those are.
     @ivar _hasEnded: Whether a message ended in one of those.
-    @ivar _deliver: Is given complete messages and their marks, in order, and
-        with the last of them its handle; until there is one, they wait.
+    @ivar _deliver: Is given complete messages, in order.
+    @ivar _isWanted: Whether they are; they wait while they are not.
+    @ivar _inHand: How many messages were given to it that are not all taken.
+    @ivar _uncounted: How many bytes those are; 0 when they are counted.
+    @ivar _begun: How many of those were taken.
+    @ivar _begunTold: Of how many of those the other side has been told.
     @ivar _refuse: Called when a message has lost its handle.
     @ivar _waiting: Boxes that wait.
     @ivar _waitingSize: How many bytes those are.
@@ -228,7 +253,12 @@ class Inbox:
         self.delivered = 0
         self._deliveredSize = 0
         self._hasEnded = False
-        self._deliver: Deliver | None = None
+        self._deliver: Deliver = _takeNothing
+        self._isWanted: Callable[[], bool] = lambda: False
+        self._inHand = 0
+        self._uncounted = 0
+        self._begun = 0
+        self._begunTold = 0
         self._refuse = refuse
         self._waiting: deque[tuple[Sequence[int], bytes, Handle | None]] = deque()
         self._waitingSize = 0
@@ -244,25 +274,76 @@ class Inbox:
         self._hasEnded = False
         return delivered
 
+    def takeBegun(self) -> int:
+        """
+        Of how many messages more, of those that are being delivered, the other side
+        has to be told, once.
+        """
+        begun = self._begun - self._begunTold
+        self._begunTold = self._begun
+        return begun
+
     @property
     def isUrgent(self) -> bool:
         """
         Whether the other side must be told, even if nothing else is.
         """
-        return self._hasEnded or self._deliveredSize > UNTOLD
+        return (
+            self._hasEnded
+            or self._deliveredSize > UNTOLD
+            or self._begun > self._begunTold
+        )
 
-    def open(self, deliver: Deliver) -> None:
+    def open(
+        self, deliver: Deliver, isWanted: Callable[[], bool] = lambda: True
+    ) -> None:
         """
-        Give messages to C{deliver} from now on, beginning with those that have
-        waited.
+        Give messages to C{deliver} from now on, whenever they are wanted.  If it does
+        not take all that it is given, it has to call L{taken} when it has.
         """
         self._deliver = deliver
-        while self._waiting:
-            numbers, content, handle = self._waiting[0]
-            self._take(numbers, content, handle)
-            # Only now: what comes in between has to wait behind it.
-            self._waiting.popleft()
-        self._waitingSize = 0
+        self._isWanted = isWanted
+
+    def goOn(self) -> None:
+        """
+        Deliver what waits, as far as it is wanted.
+
+        @raise MalformedBox: as L{boxReceived} does.
+        """
+        while self._waiting and not self._inHand and self._isWanted():
+            numbers, content, handle = self._waiting.popleft()
+            self._waitingSize -= _weight(numbers, content, handle)
+            try:
+                self._take(numbers, content, handle)
+            except MalformedBox:
+                closeHandle(handle)
+                raise
+
+    def taken(self) -> None:
+        """
+        All of what was delivered last has been taken.
+        """
+        self.count()
+        self._inHand = 0
+
+    def left(self, count: int) -> None:
+        """
+        So many of what was delivered last have not been taken, but those before.
+        """
+        self._begun = self._inHand - count
+
+    def count(self) -> None:
+        """
+        Take what is being delivered for delivered; nothing happens if it is already.
+        """
+        if self._uncounted:
+            self.boxes += 1
+            self.delivered += 1
+            self._deliveredSize += self._uncounted
+            self._uncounted = self._begun = self._begunTold = 0
+            if self._inHand:
+                self._hasEnded = True
+                self.messages += self._inHand
 
     def boxReceived(
         self, numbers: Sequence[int], content: bytes, handle: Handle | None
@@ -278,7 +359,7 @@ class Inbox:
                 raise MalformedBox("a box of messages without any")
             if handle is not None and (len(numbers) > 1 or numbers[0] & _MORE):
                 raise MalformedBox("a handle that is for no message of its own")
-            if self._deliver is not None and not self._waiting:
+            if not self._waiting and not self._inHand and self._isWanted():
                 self._take(numbers, content, handle)
             else:
                 self._keep(numbers, content, handle)
@@ -292,9 +373,7 @@ class Inbox:
         """
         Keep a box until somebody receives what is in it.
         """
-        self._waitingSize += len(content) + HEADER * len(numbers)
-        if handle is not None:
-            self._waitingSize += HANDLE
+        self._waitingSize += _weight(numbers, content, handle)
         if self._waitingSize > WINDOW + 2 * PART_LIMIT:
             raise MalformedBox("more messages than the window has room for")
         self._waiting.append((numbers, content, handle))
@@ -320,7 +399,6 @@ class Inbox:
         """
         Put parts together to messages, and deliver those that are complete.
         """
-        assert self._deliver is not None
         contents: list[bytes] = []
         marks: list[int] = []
         at = 0
@@ -333,16 +411,23 @@ class Inbox:
             at = self._put(numbers, content, contents, marks)
         if at != len(content):
             raise MalformedBox("parts that are longer or shorter than their box")
-        self.boxes += 1
-        self.delivered += 1
-        self._deliveredSize += at + HEADER * len(numbers)
-        if contents:
-            self._hasEnded = True
-            self.messages += len(contents)
+        self._inHand = len(contents)
+        self._uncounted = at + HEADER * len(numbers)
+        if len(contents) == 1:
+            # Already now: an answer to it tells of it in the same box.
+            self.count()
         if handle is not None and handle.descriptor < 0:
+            self.taken()
             self._refuse()
-        elif contents:
-            self._deliver(contents, marks, handle)
+            return
+        isTaken = True
+        try:
+            if contents:
+                isTaken = self._deliver(contents, marks, handle)
+        finally:
+            # Who raises is not given it again.
+            if isTaken:
+                self.taken()
 
     def _put(
         self,
@@ -379,6 +464,23 @@ class Inbox:
             contents.append(part)
             marks.append(number >> _MARK_SHIFT)
         return at
+
+
+def _takeNothing(
+    contents: list[bytes], marks: list[int], handle: Handle | None
+) -> bool:
+    """
+    Nobody has opened the lane.
+    """
+    return False
+
+
+def _weight(numbers: Sequence[int], content: bytes, handle: Handle | None) -> int:
+    """
+    How much room a box takes that waits.
+    """
+    weight = len(content) + HEADER * len(numbers)
+    return weight if handle is None else weight + HANDLE
 
 
 class Outbox:
@@ -487,7 +589,7 @@ class Outbox:
         """
         How many bytes have not been delivered yet, with what they weigh beside.
         """
-        underway = sum(box.size for box in self._underway)
+        underway = sum(box.size - HEADER * box.begun for box in self._underway)
         unsent = sum(len(each.content) - each.sent + HEADER for each in self._unsent)
         return underway + self._size + unsent
 
@@ -507,13 +609,18 @@ class Outbox:
         return settled
 
     def confirmed(
-        self, boxes: int, refused: bool = False, unreadable: Sequence[int] = ()
+        self,
+        boxes: int,
+        refused: bool = False,
+        unreadable: Sequence[int] = (),
+        begun: int = 0,
     ) -> None:
         """
         The other side has delivered boxes.
 
         @param refused: Not the last of them, for want of a descriptor.
         @param unreadable: Nor these of the messages that ended in it.
+        @param begun: How many messages more, of those that end in the next.
 
         @raise MalformedBox: if it has not been sent so many.
         """
@@ -525,7 +632,7 @@ class Outbox:
             self._room += box.size
             self._delivered += box.messages
             if not boxes and (refused or unreadable):
-                _settleSome(box.settled, refused, unreadable)
+                _settleSome(box, refused, unreadable)
             else:
                 for settled in box.settled:
                     if settled.heeded:
@@ -534,6 +641,11 @@ class Outbox:
                         # What that comes to, in a fraction of the time.
                         settled.called = True
                         settled.result = None
+        if begun:
+            if not self._underway or not 0 < begun <= self._underway[0].messages:
+                raise MalformedBox("more was delivered than was sent")
+            self._delivered += begun
+            self._underway[0].begin(begun)
         if self._unsent:
             self._fill()
 
@@ -636,6 +748,9 @@ class Outbox:
         if self._inbox.isUrgent:
             delivered = self._inbox.takeDelivered()
             box = self._confirmation + _pair(b"boxes", b"%d" % delivered)
+            begun = self._inbox.takeBegun()
+            if begun:
+                box += _pair(b"begun", b"%d" % begun)
             self._write([box + more + _END], None)
 
     def _fill(self) -> None:
@@ -670,17 +785,15 @@ class Outbox:
             self._write(pieces, None)
 
 
-def _settleSome(
-    deliveries: list[Delivery], refused: bool, unreadable: Sequence[int]
-) -> None:
+def _settleSome(box: _Box, refused: bool, unreadable: Sequence[int]) -> None:
     """
     Tell each message of a box whether it was delivered.
 
     @param refused: None was.
     @param unreadable: The places of those that were not.
     """
-    place = 0
-    for settled in deliveries:
+    place = box.begun
+    for settled in box.settled:
         if isinstance(settled, _Watch):
             settled.callback(None)
             continue

@@ -11,7 +11,8 @@ the answers to its questions either.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import length_hint
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -28,7 +29,6 @@ from twisted_cluster._wire.codec import Codec
 from twisted_cluster._wire.delivery import Delivery, Unheeded
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.lanes import (
-    Deliver,
     Delivered,
     Handle,
     Inbox,
@@ -79,7 +79,7 @@ class _Hearing:
 
 
 Receiver = Callable[[Any, Any], object]
-GroupReceiver = Callable[[list[Any], Any], object]
+GroupReceiver = Callable[[Iterator[Any], Any], object]
 Attach = Callable[["Handle"], object]
 
 
@@ -91,7 +91,11 @@ class MessagingChannel(Channel):
         channel is lost; whoever says so calls L{forgetMessages} in the end.
     @ivar _codec: How both sides encode messages.
     @ivar _receiver: Where messages go.
+    @ivar _isWanted: Whether they are wanted there.
     @ivar _attach: Makes of a handle what the receiver is given.
+    @ivar _group: What came together, as far as the receiver has not taken it.
+    @ivar _unreadable: The places of those among it that could not be decoded.
+    @ivar _isGiving: Whether the receiver is taking it.
     @ivar _dialogue: What is asked and answered in the lane of questions.
     @ivar _maySay: Whether the channel is open, and its end not agreed upon.
     @ivar _heard: What somebody waits for to be heard, if anybody does.
@@ -104,8 +108,12 @@ class MessagingChannel(Channel):
         super().__init__()
         self._codec = codec
         self._encode = codec.encode
-        self._receiver: GroupReceiver | None = None
+        self._receiver: GroupReceiver = lambda messages, along: None
+        self._isWanted: Callable[[], bool] = lambda: False
         self._attach: Attach = lambda handle: handle
+        self._group: Iterator[Any] = iter(())
+        self._unreadable: Sequence[int] = ()
+        self._isGiving = False
         self._dialogue = Dialogue(codec, self._sayInDialogue, self._unanswered)
         self._unheeded = Unheeded(self.peer)
         self._heard: _Hearing | None = None
@@ -169,7 +177,7 @@ class MessagingChannel(Channel):
         @param attach: Makes of a handle what C{receiver} is given.
         """
 
-        def receiveEach(messages: list[Any], along: Any) -> None:
+        def receiveEach(messages: Iterator[Any], along: Any) -> None:
             for message in messages:
                 try:
                     receiver(message, along)
@@ -179,24 +187,41 @@ class MessagingChannel(Channel):
         self.receiveGroups(receiveEach, attach)
 
     def receiveGroups(
-        self, receiver: GroupReceiver, attach: Attach = lambda handle: handle
+        self,
+        receiver: GroupReceiver,
+        attach: Attach = lambda handle: handle,
+        isWanted: Callable[[], bool] = lambda: True,
     ) -> None:
         """
-        As L{receiveMessages}, but give C{receiver} lists of those messages that came
-        together.  One with a handle comes alone.
+        As L{receiveMessages}, but give C{receiver} iterators of those messages that
+        came together.  One with a handle comes alone.
 
-        If C{receiver} raises, it is not given the rest of its list again.
+        What it leaves in the iterator waits until L{goOn}, and what comes after it
+        too; if it raises, that is lost.
+
+        @param isWanted: Whether to give C{receiver} anything now; whoever says no
+            calls L{goOn} when that changes.
         """
         self._receiver = receiver
         self._attach = attach
-        self._openMessages(self._messagesReceived)
+        self._isWanted = isWanted
+        self._messagesIn.open(self._messagesReceived, isWanted)
+        self.goOn()
 
-    @property
-    def isReceiving(self) -> bool:
+    def goOn(self) -> None:
         """
-        Whether anybody here receives messages.
+        Messages may be wanted again, or not any more.
         """
-        return self._receiver is not None
+        if self._isGiving:
+            # It looks itself.
+            return
+        try:
+            if length_hint(self._group) and self._isWanted() and self._give(None):
+                self._messagesIn.taken()
+            self._messagesIn.goOn()
+        except MalformedBox as e:
+            self.breakOff(e)
+        self._confirm()
 
     def forgetMessages(self) -> int:
         """
@@ -204,17 +229,8 @@ class MessagingChannel(Channel):
 
         @return: How many messages are lost.
         """
-        return self._messagesIn.forget()
-
-    def _openMessages(self, deliver: Deliver) -> None:
-        """
-        Take messages from now on, beginning with those that have waited.
-        """
-        try:
-            self._messagesIn.open(deliver)
-        except MalformedBox as e:
-            self.breakOff(e)
-        self._confirm()
+        rest, self._group = self._group, iter(())
+        return length_hint(rest) + self._messagesIn.forget()
 
     @property
     def undelivered(self) -> int:
@@ -270,10 +286,17 @@ class MessagingChannel(Channel):
             said so far, and whether somebody C{isWaiting} for an answer.
         """
         self._maySay = False
+        isWaiting = self._dialogue.isWaiting or bool(self._questions)
+        return {**self.said, "isWaiting": isWaiting}
+
+    @property
+    def said(self) -> dict[str, int]:
+        """
+        How many C{messages}, and how many C{questions} and answers, were said so far.
+        """
         return {
             "messages": self._messagesOut.sent,
             "questions": self._questionsOut.sent,
-            "isWaiting": self._dialogue.isWaiting or bool(self._questions),
         }
 
     @property
@@ -286,7 +309,7 @@ class MessagingChannel(Channel):
     def whenHeard(self, messages: int, questions: int) -> Deferred[None]:
         """
         Wait for what the other side has said.  Messages are not waited for while
-        nobody receives them here.
+        they are not wanted here.
 
         @param messages: How many messages that are, since the beginning.
         @param questions: How many questions and answers.
@@ -309,10 +332,10 @@ class MessagingChannel(Channel):
         """
         Tell whoever waits if it was heard.
         """
-        isReceived = self._receiver is None or (
-            self._messagesIn.messages >= hearing.messages
-        )
-        if isReceived and self._questionsIn.messages >= hearing.questions:
+        isReceived = self._messagesIn.messages >= hearing.messages
+        if (
+            isReceived or not self._isWanted()
+        ) and self._questionsIn.messages >= hearing.questions:
             hearing.heard.happened(None)
 
     # -- questions
@@ -403,6 +426,7 @@ class MessagingChannel(Channel):
                     int(box[b"boxes"]),
                     box.get(b"refused") == b"True",
                     Numbers().fromString(box.get(b"unreadable", b"")),
+                    int(box.get(b"begun", b"0")),
                 )
             except (KeyError, ValueError) as e:
                 raise MalformedBox(f"the values of a box: {e!r}") from e
@@ -420,15 +444,17 @@ class MessagingChannel(Channel):
 
     def _messagesReceived(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> None:
+    ) -> bool:
         """
         Decode messages and deliver them.
+
+        @return: Whether the receiver has taken all of them.
         """
-        messages, unreadable = self._decoded(contents)
-        if unreadable:
-            # Before anybody answers to the others, which would confirm them all.
-            self._messagesOut.refuseUnreadable(unreadable)
-        self._give(messages, handle)
+        messages, self._unreadable = self._decoded(contents)
+        self._group = iter(messages)
+        if not messages:
+            closeHandle(handle)
+        return self._give(handle)
 
     def _decoded(self, contents: list[bytes]) -> tuple[list[Any], Sequence[int]]:
         """
@@ -457,19 +483,32 @@ class MessagingChannel(Channel):
                 )
         return messages, unreadable
 
-    def _give(self, messages: list[Any], handle: Handle | None) -> None:
+    def _give(self, handle: Handle | None) -> bool:
         """
-        Give messages to the receiver, with what came along.
+        Give the group to the receiver, with what came along.
+
+        @return: Whether it has taken all of it.
         """
-        receiver = self._receiver
-        assert receiver is not None
-        if not messages:
-            closeHandle(handle)
-            return
-        try:
-            receiver(messages, None if handle is None else self._attach(handle))
-        except Exception:
-            self._log.failure("the receiver of a message failed")
+        if length_hint(self._group):
+            self._isGiving = True
+            try:
+                along = None if handle is None else self._attach(handle)
+                self._receiver(self._group, along)
+            except Exception:
+                self._log.failure("the receiver of a message failed")
+                self._group = iter(())
+            finally:
+                self._isGiving = False
+            rest = length_hint(self._group)
+            if rest:
+                if not self._unreadable:
+                    self._messagesIn.left(rest)
+                return False
+        if self._unreadable:
+            # Nothing has confirmed the others, which would confirm all.
+            self._messagesIn.count()
+            self._messagesOut.refuseUnreadable(self._unreadable)
+        return True
 
     # -- what goes out
 
@@ -521,7 +560,7 @@ class MessagingChannel(Channel):
         self.connected = 0
         self._maySay = False
         if self._brokenOff or not self.keepsTheRest:
-            self._messagesIn.forget()
+            self.forgetMessages()
         self._messagesOut.lost()
         self._questionsOut.lost()
         self._dialogue.lost()

@@ -99,9 +99,11 @@ class Dialogue:
 
     def received(
         self, contents: list[bytes], marks: list[int], handle: Handle | None
-    ) -> None:
+    ) -> bool:
         """
         Have questions answered, and hand out answers.
+
+        @return: That all were taken.
         """
         closeHandle(handle)
         for content, mark in zip(contents, marks or [0] * len(contents), strict=True):
@@ -128,6 +130,7 @@ class Dialogue:
                 answered.errback(Failure(AnswerFailed(reason)))
             else:
                 answered.callback(answer)
+        return True
 
     def _questionReceived(self, content: bytes, number: int) -> None:
         """

@@ -139,18 +139,19 @@ class Leaving(Command):
 
 class LastWords(Command):
     """
-    I am about to end, and wait for nothing but that you receive my messages; does
-    anybody?
+    I am about to end, and wait for nothing but that you receive my messages, and
+    these are so many, and so many questions and answers.  Answered when that is done,
+    or while nobody wants messages.
 
-    If not, what was sent waits in the primary until the worker's exit is told; to the
+    Then what was sent waits in the primary until the worker's exit is told; to the
     worker it is not delivered.
     """
 
     commandName = reserved("LastWords")
-    response = [(b"isReceiving", Boolean())]
+    arguments = [(b"messages", Integer()), (b"questions", Integer())]
 
 
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 
 
 def listenArguments(request: ListenRequest) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class PrimaryLink(MessagingChannel):
         super().__init__(codec)
         self._askedToLeave = asked
         self._primaryLost = primaryLost
-        self._nobodyReceives: Occasion[None] = Occasion()
+        self._lastWordsHeard: Occasion[None] = Occasion()
 
     def reportRunning(self) -> None:
         """
@@ -70,16 +70,10 @@ class PrimaryLink(MessagingChannel):
         it sent is received.
         """
         if self.connected and self.undelivered:
-            self.callRemote(LastWords).addCallbacks(
-                self._lastWordsHeard, lambda failure: failure.trap(ChannelClosed)
+            self.callRemote(LastWords, **self.said).addCallbacks(
+                lambda _: self._lastWordsHeard.happened(None),
+                lambda failure: failure.trap(ChannelClosed),
             )
-
-    def _lastWordsHeard(self, answer: dict[str, Any]) -> None:
-        """
-        The primary has everything, and perhaps nobody who receives it.
-        """
-        if not answer["isReceiving"]:
-            self._nobodyReceives.happened(None)
 
     @property
     def isHeard(self) -> bool:
@@ -87,7 +81,7 @@ class PrimaryLink(MessagingChannel):
         Whether there is nothing to wait for any more: all that was sent is
         delivered, or nobody receives it.
         """
-        return not self.undelivered or self._nobodyReceives.isOver
+        return not self.undelivered or self._lastWordsHeard.isOver
 
     def whenHeardOut(self) -> Deferred[object]:
         """
@@ -95,7 +89,7 @@ class PrimaryLink(MessagingChannel):
             L{ChannelClosed} if the channel is lost before.
         """
         heardOut: Deferred[Any] = DeferredList(
-            [self.whenDelivered(), self._nobodyReceives.when()],
+            [self.whenDelivered(), self._lastWordsHeard.when()],
             fireOnOneCallback=True,
             fireOnOneErrback=True,
             consumeErrors=True,

@@ -5,7 +5,7 @@ This worker, as its own program sees it: C{cluster.worker} of Node's.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -106,7 +106,6 @@ class ThisWorker(Worker):
         self._leaving = leaving
         self._serving: IServing | None = None
         self._correspondence: Correspondence | None = None
-        self._isReceiving = False
         # It has announced itself, or there would be no such object.
         self._online.happened(self)
 
@@ -278,8 +277,7 @@ class ThisWorker(Worker):
         serving.whenListening().addCallback(self._listening.happened)
         self._converse(correspondence)
         self._early.passOn(correspondence)
-        if self.isObserved("message"):
-            self._observed("message")
+        correspondence.receiveGroups(self._received, lambda: self.isObserved("message"))
 
     def leaveAsAsked(self) -> None:
         """
@@ -295,20 +293,21 @@ class ThisWorker(Worker):
         self.happenNoMore(WorkerLost("the channel to the primary is closed"))
         self._leaving.channelLost()
 
-    def _observed(self, name: str) -> None:
+    def _observersChanged(self, name: str) -> None:
         """
-        Somebody observes messages for the first time.
+        Messages wait while nobody observes them.
         """
-        if name == "message" and not self._isReceiving and self._correspondence:
-            self._isReceiving = True
-            self._correspondence.receiveGroups(self._received)
+        if name == "message" and self._correspondence is not None:
+            self._correspondence.goOn()
 
-    def _received(self, messages: list[object], along: object) -> None:
+    def _received(self, messages: Iterator[object], along: object) -> None:
         """
         The primary sent messages.
         """
         for message in messages:
             self.emit("message", message, along)
+            if not self.isObserved("message"):
+                break
 
     def _served(self) -> IServing:
         """

@@ -225,14 +225,13 @@ class ScriptedWorker(MessagingChannel):
         """
         It is about to end, and waits for its messages to be received.
 
-        @return: Whether anybody receives them.
+        @return: Whether there is nothing to wait for any more: all that it said is
+            received, or nobody wants it.
         """
         answers: list[dict[str, Any]] = []
-        self.callRemote(LastWords).addCallback(answers.append)
+        self.callRemote(LastWords, **self.said).addCallback(answers.append)
         self.deliver()
-        [answer] = answers
-        isReceiving: bool = answer["isReceiving"]
-        return isReceiving
+        return bool(answers)
 
     def hangUp(self) -> None:
         """

@@ -9,6 +9,7 @@ import os
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
@@ -459,10 +460,87 @@ class MessageTests(ClusterCase):
             self.successResultOf(early)
             late = process.worker.sendMessage("late")
             process.worker.deliver()
+            if how == "once":
+                self.assertNoResult(late)
+                self.observe(how)
+                process.worker.deliver()
             self.successResultOf(late)
             told = [what for what in self.told if what[0] == "message"]
-            expected = ["early"] if how == "once" else ["early", "late"]
-            self.assertEqual([message for _, _, message, _ in told], expected)
+            self.assertEqual([what[2] for what in told], ["early", "late"])
+
+    def test_oneByOne(self) -> None:
+        """
+        Whoever waits for one message at a time misses none: they wait in between,
+        and are not delivered, in whichever order he comes and they do.
+        """
+        _, process = self.forkRunning()
+        received: list[object] = []
+
+        async def receive() -> None:
+            while len(received) < 20:
+                received.append(await self.cluster.when("message"))
+
+        for each in range(10):
+            process.worker.sendMessage(each)
+        process.worker.deliver()
+        done = Deferred.fromCoroutine(receive())
+        rest = [process.worker.sendMessage(each) for each in range(10, 22)]
+        process.worker.deliver()
+        self.successResultOf(done)
+        worker = self.cluster.workers[1]
+        self.assertEqual(received, [(worker, each, None) for each in range(20)])
+        for sent in rest[:10]:
+            self.successResultOf(sent)
+        for sent in rest[10:]:
+            self.assertNoResult(sent)
+        process.worker.hangUp()
+        for sent in rest[10:]:
+            self.failureResultOf(sent, ChannelClosed)
+        last = self.cluster.when("message")
+        self.assertEqual(self.successResultOf(last), (worker, 20, None))
+        with capturedLogs() as events:
+            process.end()
+        said = "\n".join(filter(None, map(formatEvent, events)))
+        self.assertIn("the last 1 are lost", said)
+
+    def test_oneByOneFairly(self) -> None:
+        """
+        Nor does he hear one worker alone while others wait.
+        """
+        processes = [self.forkRunning()[1] for _ in range(3)]
+        for process in processes:
+            for each in range(4):
+                process.worker.sendMessage(each)
+        heard: list[tuple[int, object]] = []
+        for _ in range(12):
+            for process in processes:
+                process.worker.deliver()
+            worker, message, _ = self.successResultOf(self.cluster.when("message"))
+            heard.append((worker.id, message))
+        self.assertEqual(heard, [(id, each) for each in range(4) for id in (1, 2, 3)])
+
+    def test_unobserved(self) -> None:
+        """
+        Messages wait from the moment in which the last observer is taken off, however
+        it had come.
+        """
+        worker, process = self.forkRunning()
+        observer = Observing()
+        ignore = self.cluster.on("message", lambda *what: None)
+        ignoreOne = worker.on("message", lambda *what: None)
+        self.cluster.addObserver(observer)
+        for leave in (
+            lambda: self.cluster.off("message", ignore),
+            lambda: worker.off("message", ignoreOne),
+            lambda: self.cluster.removeObserver(observer),
+        ):
+            sent = process.worker.sendMessage("heard")
+            process.worker.deliver()
+            self.successResultOf(sent)
+            leave()
+        sent = process.worker.sendMessage("unheard")
+        process.worker.deliver()
+        self.assertNoResult(sent)
 
     def test_observedBefore(self) -> None:
         """
@@ -517,7 +595,8 @@ class MessageTests(ClusterCase):
         """
         worker, process = self.forkRunning()
         sent = process.worker.sendMessage("good bye")
-        self.assertFalse(process.worker.sayLastWords())
+        self.assertTrue(process.worker.sayLastWords())
+        self.assertNoResult(sent)
         self.assertNoResult(sent)
         worker.whenExited().addCallback(
             lambda _: worker.on("message", self._telling("message"))

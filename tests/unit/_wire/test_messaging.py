@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given, settings
@@ -215,13 +216,13 @@ class MessageTests(MessagingCase):
 
     def test_groups(self) -> None:
         """
-        Who receives groups is given lists of messages, in their order.  What it
-        raises is logged, and costs nobody the following.
+        Who receives groups is given those that came together, in their order.  What
+        it raises is logged, and costs nobody the following.
         """
         groups: list[list[bytes]] = []
 
-        def receive(messages: list[bytes], along: object) -> None:
-            groups.append(messages)
+        def receive(messages: Iterator[bytes], along: object) -> None:
+            groups.append(list(messages))
             raise ZeroDivisionError
 
         self.far.receiveGroups(receive)
@@ -233,6 +234,66 @@ class MessageTests(MessagingCase):
         failures = self.flushLoggedErrors(ZeroDivisionError)
         self.assertEqual(len(failures), len(groups))
         self.assertEqual(self.outcomes(*sent), [None] * 10)
+
+    @given(
+        st.lists(st.sampled_from([1, 40, SMALL, LARGE]), max_size=40),
+        st.lists(st.integers(0, 5), min_size=1, max_size=60),
+        st.integers(0, 8),
+    )
+    @settings(deadline=None, max_examples=60)
+    def test_leftOver(self, sizes: list[int], takes: list[int], every: int) -> None:
+        """
+        What a receiver leaves waits until it wants more, in its order and before what
+        comes later.  It is delivered one by one as it is taken, unless some of what
+        came together could not be decoded: then when all is.
+        """
+        self.connect()
+        received: list[bytes] = []
+        room = 0
+
+        def receive(messages: Iterator[bytes], along: object) -> None:
+            nonlocal room
+            self.assertGreater(room, 0)
+            for message in messages:
+                received.append(message)
+                room -= 1
+                # It must not be taken for wanting more.
+                self.far.goOn()
+                self.far.sendMessage(b"heard")
+                if not room:
+                    break
+
+        self.far.receiveGroups(receive, isWanted=lambda: room > 0)
+        self.near.listen()
+        messages = [
+            (b"?" if every and not n % every else b"%d" % (n % 10)) * size
+            for n, size in enumerate(sizes)
+        ]
+        readable = [each for each in messages if not each.startswith(b"?")]
+        sent, watched = [], []
+        for each in messages:
+            sent.append(self.near.sendMessage(each))
+            watched.append(self.near.whenDelivered())
+        with capturedLogs():
+            self.pump.flush()
+            for room in [*takes, len(sizes) + 1]:
+                before, wanted = len(received), room
+                self.far.goOn()
+                self.pump.flush()
+                self.assertEqual(len(received), min(before + wanted, len(readable)))
+                settled = [each for each in sent if each.called]
+                delivered = [each for each in settled if each.result is None]
+                self.assertLessEqual(len(delivered), len(received))
+                if len(readable) == len(messages):
+                    self.assertEqual(len(delivered), len(received))
+                self.assertEqual(sum(each.called for each in watched), len(settled))
+                self.assertEqual(self.near.undelivered, len(sent) - len(settled))
+        self.flushLoggedErrors(ValueError)
+        self.assertTrue(received == readable)
+        self.assertEqual(
+            self.outcomes(*sent),
+            [MessageRefused if each.startswith(b"?") else None for each in messages],
+        )
 
     def test_commandsKeepTheirPlace(self) -> None:
         """
@@ -513,11 +574,21 @@ class DeliveryTests(MessagingCase):
         """
         A peer that confirms what was not sent has lost its way.
         """
-        self.far.tell(Delivered, lane=Messages.commandName, boxes=1)
-        with capturedLogs() as events:
-            self.pump.flush()
-        self.assertIsInstance(events[0]["error"], MalformedBox)
-        self.assertTrue(self.near.lost)
+        for sent, confirmed in (
+            (0, {"boxes": 1}),
+            (0, {"boxes": 0, "begun": 1}),
+            (1, {"boxes": 0, "begun": 2}),
+            (1, {"boxes": 1, "begun": 1}),
+            (1, {"boxes": 0, "begun": -1}),
+        ):
+            self.connect()
+            if sent:
+                self.near.sendMessage(b"once").addErrback(lambda _: None)
+            self.far.tell(Delivered, lane=Messages.commandName, **confirmed)
+            with capturedLogs() as events:
+                self.pump.flush()
+            self.assertIsInstance(events[0]["error"], MalformedBox)
+            self.assertTrue(self.near.lost)
 
 
 class EndTests(MessagingCase):
@@ -581,6 +652,20 @@ class EndTests(MessagingCase):
         self.successResultOf(heard)
         self.failureResultOf(answered, AnswerFailed)
 
+    def test_heardUnwanted(self) -> None:
+        """
+        Messages are not waited for any more when they are not wanted any more.
+        """
+        wanted = True
+        self.far.receiveGroups(lambda messages, along: None, isWanted=lambda: wanted)
+        self.near.sendMessage(b"x" * LARGE)
+        self.pump.step()
+        heard = self.far.whenHeard(1, 0)
+        self.assertNoResult(heard)
+        wanted = False
+        self.far.goOn()
+        self.successResultOf(heard)
+
     def test_neverHeard(self) -> None:
         """
         What cannot be heard any more is told.
@@ -630,6 +715,20 @@ class EndTests(MessagingCase):
         self.pump.flush()
         self.pump.lose()
         self.assertEqual(self.far.forgetMessages(), 1)
+
+    def test_leftOverAtTheEnd(self) -> None:
+        """
+        That is so with what a receiver has left.
+        """
+        self.patch(Link, "keepsTheRest", True)
+        self.far.receiveGroups(lambda messages, along: next(messages))
+        sent = [self.near.sendMessage(b"%d" % n) for n in range(6)]
+        self.pump.flush()
+        self.pump.lose()
+        self.assertEqual(self.outcomes(*sent), [None] * 3 + [ChannelClosed] * 3)
+        self.assertEqual(self.far.forgetMessages(), 3)
+        self.far.listen()
+        self.assertEqual(self.far.received, [])
 
 
 class HandleTests(MessagingCase):
@@ -793,7 +892,7 @@ class MalformedTests(MessagingCase):
                 self.connect()
                 self.far.listen()
                 if not receives:
-                    self.far._messagesIn._deliver = None
+                    self.far._messagesIn._isWanted = lambda: False
                 self.pump.first.writeWithDescriptors(
                     serialize(
                         {
@@ -860,7 +959,7 @@ class MalformedTests(MessagingCase):
         """
         self.patch(channel, "REPLY_LIMIT", 256 * 100)
         self.far.answerQuestions(lambda question: b"x" * 60_000)
-        self.near._questionsIn._deliver = None
+        self.near._questionsIn._isWanted = lambda: False
         for _ in range(300):
             self.near.ask(b"what?").addErrback(lambda _: None)
             self.pump.flush()

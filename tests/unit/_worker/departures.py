@@ -46,12 +46,12 @@ class HearingPrimary(MessagingChannel):
         return self.sayNoMore()
 
     @responds(LastWords)
-    def lastWords(self) -> dict[str, Any]:
+    def lastWords(self, messages: int, questions: int) -> Deferred[dict[str, Any]]:
         """
         The worker waits for its messages to be received.
         """
         self.heard.append("last words")
-        return {"isReceiving": self.isReceiving}
+        return self.whenHeard(messages, questions).addCallback(lambda _: {})
 
 
 @implementer(IServing)
