@@ -183,6 +183,12 @@ class IOpenPort(Interface):
         be read: whoever served it would serve nobody.
         """
 
+    def leaveToOthers() -> None:
+        """
+        Another process listens on its socket, or is going to: do not end that when
+        this is closed.
+        """
+
     def close() -> None:
         """
         Close the port, and remove what it left in the file system.
@@ -310,6 +316,12 @@ class IPrimaryPorts(Interface):
         not before C{hasTold}; or the connection is closed.
 
         @param inode: The inode number of its socket.
+        """
+
+    def sendOn(loan: Loan) -> None:
+        """
+        The port is sent to another process, whose it stays when it is closed here.
+        Never raises.
         """
 
     def giveBack(loan: Loan) -> None:

@@ -41,9 +41,11 @@ from twisted_cluster._wire.toprimary import (
     WIRE_VERSION,
     Announce,
     GiveBack,
+    LastWords,
     Leaving,
     Listen,
     Running,
+    SendOn,
     StartTaking,
     StopTaking,
     Touched,
@@ -242,6 +244,7 @@ class Application(amp.CommandLocator):
     def __init__(self, random: Random) -> None:
         super().__init__()
         self._random = random
+        self.wantsMessages = random.random() < 0.8
 
     def mistake(self) -> None:
         """
@@ -283,6 +286,16 @@ class Application(amp.CommandLocator):
         Receive a message.
         """
         self.mistake()
+
+    def receiveSome(self, messages: Iterator[object], along: object) -> None:
+        """
+        Receive messages, and perhaps want no more of them for now.
+        """
+        for message in messages:
+            self.wantsMessages = self._random.random() < 0.8
+            self.receive(message, along)
+            if not self.wantsMessages:
+                break
 
 
 class Besieged:
@@ -361,8 +374,10 @@ class Besieged:
         box = {
             amp.COMMAND: Delivered.commandName,
             b"lane": lane,
-            b"boxes": b"%d" % self.random.randrange(1, count + 1),
+            b"boxes": b"%d" % self.random.randrange(count + 1),
         }
+        if self.random.random() < 0.2:
+            box[b"begun"] = b"%d" % self.random.randrange(4)
         if self.random.random() < 0.2:
             box[b"refused"] = b"True"
         elif self.random.random() < 0.2:
@@ -511,12 +526,14 @@ class BesiegedPrimary(Besieged):
             self.peers.append(peer)
         [self.port] = self.surroundings.opener.openPorts
         contents = contentsOf(random, codecNamed(serialization))
-        self._speech = Speech(random, [Running, Shout, Shout], contents)
+        self._speech = Speech(random, [Running, LastWords, Shout, Shout], contents)
         self._streamPools = self._speech.pools(150)
         handoffs = Speech(random, [StartTaking, StopTaking, Touched], contents)
         self._handoffs = handoffs
         self._handoffPools = handoffs.pools(80)
-        queries = Speech(random, [Announce, Listen, GiveBack, GiveBack], contents)
+        queries = Speech(
+            random, [Announce, Listen, SendOn, GiveBack, GiveBack], contents
+        )
         self._queries = queries
         self._queryPools = queries.pools(40)
         farewell = Speech(random, [Leaving], contents)
@@ -589,6 +606,8 @@ class BesiegedPrimary(Besieged):
         choice = self.random.random()
         if choice < 0.05:
             self.chat(worker)
+        elif choice < 0.07:
+            self._observeMessages()
         elif choice < 0.15:
             self._accept(self.random.choice((1, 3)))
         elif choice < 0.16:
@@ -610,6 +629,15 @@ class BesiegedPrimary(Besieged):
         elif choice < 0.48:
             # As if its reactor had not turned.
             handoff.protocol.takeBack()
+
+    def _observeMessages(self) -> None:
+        """
+        Observe them, or one, or none for now.
+        """
+        self.cluster.off("message", self.application.receive)
+        for _ in range(self.random.randrange(3)):
+            how = self.random.choice((self.cluster.on, self.cluster.once))
+            how("message", self.application.receive)
 
     def _accept(self, count: int) -> None:
         """
@@ -761,7 +789,9 @@ class BesiegedWorker(Besieged):
         correspondence.answer(self.application.answer)
         correspondence.locators.add(self.application)
         if self.random.random() < 0.8:
-            correspondence.receive(self.application.receive)
+            correspondence.receiveGroups(
+                self.application.receiveSome, lambda: self.application.wantsMessages
+            )
         for loan in range(3):
             handoffs.startTaking(loan, _Port(self.random))
         for _ in self.mutter("stream", [sink], self._speech, self._pools):
@@ -791,6 +821,9 @@ class BesiegedWorker(Besieged):
         piece = None
         if choice < 0.05:
             self.chat(correspondence)
+        elif choice < 0.08:
+            self.application.wantsMessages = True
+            correspondence.goOn()
         elif choice < 0.25:
             piece = self.confirm(link)
         elif choice < 0.35:

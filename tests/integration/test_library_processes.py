@@ -142,3 +142,16 @@ def test_abstractName(policy: str) -> None:
         "answered: [1, 2]",
         "closed",
     ]
+
+
+@pytest.mark.parametrize("policy", ["rr", "none"])
+@pytest.mark.parametrize("how", ["closed", "killed"])
+def test_sentPort(how: str, policy: str) -> None:
+    """
+    A port that a worker has sent away goes on there when no worker has it any more,
+    whatever became of that one.
+    """
+    environment = {"TWISTED_CLUSTER_SCHED_POLICY": policy}
+    assert linesOf("sentport", how, environment=environment) == [
+        "the primary serves: True"
+    ]

@@ -12,7 +12,7 @@ Rules, as far as several processes can follow what one would see:
     number there, and stays open there.
   - A port closes when the last worker that had it closes it.  A worker that
     crashes, or that closes its ports because it is stopping, leaves them open
-    for its successor.
+    for its successor.  If one has sent it to another process, it goes on there.
   - A failed attempt leaves nothing behind.
   - What is open, or was opened for the workers, they may have; what else, and how
     many, is a setting.
@@ -211,6 +211,14 @@ class PortTable:
         Where the port of a loan listens.
         """
         return self._byLoan[loan].address()
+
+    def sendOn(self, worker: Borrower, loan: int) -> None:
+        """
+        A worker sends a port to another process.
+        """
+        entry = self._byLoan.get(loan)
+        if entry is not None and entry.loans.get(worker.id) == loan:
+            entry.opened.leaveToOthers()
 
     def giveBack(self, worker: Borrower, loan: int, leaving: bool) -> None:
         """

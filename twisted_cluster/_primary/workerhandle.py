@@ -296,6 +296,12 @@ class WorkerHandle(ProcessProtocol):
         self._observer.workerListening(self, self._ports.addressOf(loan.number))
         return loan
 
+    def sendOn(self, loan: int) -> None:
+        """
+        It sends a port to another process.
+        """
+        self._ports.sendOn(self, loan)
+
     def giveBack(self, loan: int, leaving: bool) -> None:
         """
         It closed a port.

@@ -24,6 +24,7 @@ from twisted_cluster._wire.toprimary import (
     Leaving,
     Listen,
     Running,
+    SendOn,
     listenRequest,
 )
 from twisted_cluster._wire.toworker import Leave, Turn
@@ -67,6 +68,11 @@ class WorkerReports(Protocol):
     def listen(self, request: ListenRequest) -> Loan:
         """
         It wants a port.
+        """
+
+    def sendOn(self, loan: int) -> None:
+        """
+        It sends a port to another process.
         """
 
     def giveBack(self, loan: int, leaving: bool) -> None:
@@ -134,6 +140,14 @@ class WorkerQueries(Channel):
             "acceptsItself": loan.acceptsItself,
             "descriptors": [loan.descriptor],
         }
+
+    @responds(SendOn)
+    def sendOn(self, loan: int) -> dict[str, Any]:
+        """
+        Leave a port to others when it is closed.
+        """
+        self._worker.sendOn(loan)
+        return {}
 
     @responds(GiveBack)
     def giveBack(self, loan: int, leaving: bool) -> dict[str, Any]:

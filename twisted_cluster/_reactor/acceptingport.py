@@ -80,6 +80,7 @@ class _AcceptingMixin:
     connected: Any
     reactor: Any
     socket: _Socket
+    _shouldShutdown: bool
 
     def acceptFor(self, receiver: IConnectionReceiver) -> None:
         """
@@ -224,6 +225,13 @@ class _AcceptingMixin:
         if self._created is not None:
             self._created.close()
 
+    def leaveToOthers(self) -> None:
+        """
+        Close nothing but the descriptor, when it is closed: shutdown(2) would end the
+        socket for everybody.
+        """
+        self._shouldShutdown = False
+
     def close(self) -> None:
         """
         Close the port, at once, if it is open.
@@ -272,7 +280,7 @@ class AcceptingUNIXPort(_AcceptingMixin, unix.Port):
         Use a socket that somebody else has bound, and whose path is theirs.
         """
         self._pathIsOurs = False
-        self._shouldShutdown = False
+        self.leaveToOthers()
         self.socket = bound
         self.fileno = bound.fileno  # type: ignore[method-assign]
         assert self.factory is not None

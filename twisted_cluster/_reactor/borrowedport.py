@@ -156,6 +156,13 @@ class _BorrowingMixin:
             self.connected = False
             self._borrowed.close()
 
+    def sendOn(self) -> None:
+        """
+        The port is sent to another process: it goes on there when it is closed here.
+        """
+        if self._loan is not None:
+            self._primaryPorts.sendOn(self._loan)
+
     def _giveBack(self) -> None:
         """
         The port is closed; tell the primary, once.

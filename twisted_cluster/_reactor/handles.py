@@ -41,6 +41,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_cluster._reactor.borrowedport import BorrowedTCPPort, BorrowedUNIXPort
 from twisted_cluster._reactor.servedconnection import (
     ServedTCPConnection,
     ServedUNIXConnection,
@@ -209,9 +210,13 @@ def _detachOther(thing: object, keepOpen: bool) -> Departure:
     if isinstance(thing, _Received):
         return _detachReceived(thing, keepOpen)
     if isinstance(thing, tcp.Port):
-        # Closing ours must not end the other process's listening.
+        departure = Departure(_handle(_PORT, _socketOf(thing)))
+        # Closing ours must not end the other process's listening, nor must the
+        # primary's end.
         thing._shouldShutdown = False
-        return Departure(_handle(_PORT, _socketOf(thing)))
+        if isinstance(thing, BorrowedTCPPort | BorrowedUNIXPort):
+            thing.sendOn()
+        return departure
     # Nothing in Twisted can make a port of the other's socket.
     if isinstance(thing, udp.Port) and not isinstance(thing, unix.DatagramPort):
         return Departure(_handle(_DATAGRAM_PORT, _socketOf(thing)))

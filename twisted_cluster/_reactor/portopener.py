@@ -67,8 +67,7 @@ class PortOpener:
         if not request.kind.isStream:
             return self._openDatagram(request)
         port = self._openStream(request)
-        # Closing ours leaves the workers' to them.
-        port._shouldShutdown = False
+        port.leaveToOthers()
         return port
 
     def _openStream(
@@ -128,7 +127,7 @@ class PortOpener:
             port = AcceptingTCPPort(0, _NoProtocols(), 0, name[0], self._reactor)
             port._preexistingSocket = adopted
             # Somebody else may use it, too.
-            port._shouldShutdown = False
+            port.leaveToOthers()
             port.startListening()
         return port
 

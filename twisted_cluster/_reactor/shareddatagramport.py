@@ -77,6 +77,11 @@ class SharedDatagramPort:
         """
         return False
 
+    def leaveToOthers(self) -> None:
+        """
+        Closing it never ends theirs.
+        """
+
     def close(self) -> None:
         """
         Close the socket; the workers' duplicates of it go on.

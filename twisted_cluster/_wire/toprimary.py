@@ -1,7 +1,7 @@
 """
 What a worker says to the primary.
 
-The first three travel on the query channel, where the worker waits for each
+The first four travel on the query channel, where the worker waits for each
 answer; everything that begins or ends a port's life is among them, so that
 closing a port can never be overtaken by opening it again.  What is about
 connections travels on the hand-off channel, and the others on the stream channel,
@@ -65,6 +65,16 @@ class Listen(Command):
         (b"acceptsItself", Boolean(optional=True)),
         (b"descriptors", Descriptors(optional=True)),
     ]
+
+
+class SendOn(Command):
+    """
+    I send this port to another process, which may go on with it when everybody else
+    has closed it.
+    """
+
+    arguments = [(b"loan", Integer())]
+    response: ClassVar[list[tuple[bytes, Any]]] = []
 
 
 class GiveBack(Command):

@@ -5,13 +5,14 @@ The primary's ports, as this worker borrows them.
 from __future__ import annotations
 
 import errno
+from typing import Any
 
-from twisted.protocols.amp import RemoteAmpError
+from twisted.protocols.amp import Command, RemoteAmpError
 from zope.interface import implementer
 
 from twisted_cluster._wire.descriptors import closeAll
 from twisted_cluster._wire.query import QueryClient
-from twisted_cluster._wire.toprimary import GiveBack, Listen, listenArguments
+from twisted_cluster._wire.toprimary import GiveBack, Listen, SendOn, listenArguments
 from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.errors import ChannelError, ListenRefused
 from twisted_cluster.interfaces import IBorrowedPort, IPrimaryPorts
@@ -86,6 +87,12 @@ class PrimaryPorts:
         """
         self._handoffs.touch(inode)
 
+    def sendOn(self, loan: Loan) -> None:
+        """
+        The port is sent to another process.
+        """
+        self._tell(SendOn, loan=loan.number)
+
     def giveBack(self, loan: Loan) -> None:
         """
         The port was closed.
@@ -94,10 +101,16 @@ class PrimaryPorts:
 
     def _returnLoan(self, number: int) -> None:
         """
+        Nobody here has the port any more.
+        """
+        self._tell(GiveBack, loan=number, leaving=self.leaving)
+
+    def _tell(self, command: type[Command], **arguments: Any) -> None:
+        """
         Tell the primary, if it is still there to be told.
         """
         try:
-            self._query.ask(GiveBack, loan=number, leaving=self.leaving)
+            self._query.ask(command, **arguments)
         except (ChannelError, RemoteAmpError):
-            # Without a primary there is no port left to give back.
+            # Without a primary there is no port that it could close.
             return

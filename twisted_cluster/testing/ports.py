@@ -82,6 +82,7 @@ class MemoryPort:
     @ivar isAccepting: Whether the primary accepts at present.
     @ivar isOpen: Whether it is open.
     @ivar isReplaced: Whether its number is another socket's by now.
+    @ivar isLeftToOthers: Whether others are to go on with it when it is closed.
     @ivar backlog: The clients that nobody has accepted yet.
     @ivar clients: All clients that ever connected.
     """
@@ -97,6 +98,7 @@ class MemoryPort:
         self.isAccepting = False
         self.isOpen = True
         self.isReplaced = False
+        self.isLeftToOthers = False
         self.backlog: list[MemoryClient] = []
         self.clients: list[MemoryClient] = []
         self._receiver = receiver
@@ -129,6 +131,12 @@ class MemoryPort:
             client.socket.fileno() < 0 and client.inode == connection.inode
             for client in self.clients
         )
+
+    def leaveToOthers(self) -> None:
+        """
+        Keep it in mind.
+        """
+        self.isLeftToOthers = True
 
     def close(self) -> None:
         """

@@ -44,6 +44,7 @@ from twisted_cluster._wire.toprimary import (
     Leaving,
     Listen,
     Running,
+    SendOn,
     StartTaking,
     StopTaking,
     Touched,
@@ -185,6 +186,12 @@ class ScriptedWorker(MessagingChannel):
         loan: int = self.listen(request)["loan"]
         self.startTaking(loan)
         return loan
+
+    def sendOn(self, loan: int) -> None:
+        """
+        It sends a port to another process.
+        """
+        self._query.ask(SendOn, loan=loan)
 
     def giveBack(self, loan: int, *, leaving: bool = False) -> None:
         """

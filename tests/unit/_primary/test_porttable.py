@@ -449,6 +449,21 @@ class ClosingTests(TableCase):
             self.table.lend(self.second, request)
         self.assertEqual(len(self.opener.openPorts), 4)
 
+    def test_sentOn(self) -> None:
+        """
+        A port that its worker has sent to another process is left to it when it is
+        closed; nobody else's is.
+        """
+        first = self.table.lend(self.first, TCP)
+        self.table.lend(self.second, PATH)
+        self.table.sendOn(self.second, first.number)
+        self.table.sendOn(self.first, 77)
+        left = [port.isLeftToOthers for port in self.opener.ports]
+        self.assertEqual(left, [False, False])
+        self.table.sendOn(self.first, first.number)
+        left = [port.isLeftToOthers for port in self.opener.ports]
+        self.assertEqual(left, [True, False])
+
     def test_keptThenClosed(self) -> None:
         """
         A port that stayed for a successor closes when that one closes it.

@@ -176,6 +176,22 @@ class AcceptTests(PortCase):
                 accepted, _ = duplicate.accept()
                 accepted.close()
 
+    def test_closeLeft(self) -> None:
+        """
+        So does closing one that accepts, if it was left to others.
+        """
+        for isLeft in (False, True):
+            port = self.open()
+            address: Any = port.boundAddress
+            if isLeft:
+                port.leaveToOthers()
+            with socket.socket(fileno=os.dup(port.descriptor)) as duplicate:
+                port.close()
+                isOpen = duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                self.assertEqual(bool(isOpen), isLeft)
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(address)
+
     def test_closeAccepting(self) -> None:
         """
         A port that accepts can be closed, and accepts no more.

@@ -46,6 +46,7 @@ class Lending:
     A primary that lends whatever it is asked for.
 
     @ivar returned: The numbers of the loans that were given back.
+    @ivar sentOn: The numbers of those that were sent to another process.
     @ivar touched: The inodes of the insured connections that were touched.
     @ivar hasTold: Whether it is sure to hear that.
     """
@@ -54,6 +55,7 @@ class Lending:
 
     def __init__(self) -> None:
         self.returned: list[int] = []
+        self.sentOn: list[int] = []
         self.touched: list[int] = []
         self.hasTold = True
         self._count = 0
@@ -84,6 +86,12 @@ class Lending:
         """
         Nobody does now, either.
         """
+
+    def sendOn(self, loan: Loan) -> None:
+        """
+        Keep the number.
+        """
+        self.sentOn.append(loan.number)
 
     def giveBack(self, loan: Loan) -> None:
         """
@@ -160,6 +168,19 @@ class ClosingTests(RealReactorTestCase):
             self.layered.listenUDP(0, DatagramProtocol(), interface="127.0.0.1"),
             self.layered.listenUNIXDatagram(path + "d", DatagramProtocol()),
         ]
+
+    def test_sentOn(self) -> None:
+        """
+        The primary is told of a port that is sent to another process, if closing it
+        could end it there.
+        """
+        ports = self.open()
+        for port in ports[:-1]:
+            detach(port).delivered()
+        self.assertEqual(self.primary.sentOn, [1, 2, 3])
+        for port in ports:
+            port.stopListening()
+        self.turnUntil(lambda: len(self.primary.returned) == len(ports))
 
     def test_listening(self) -> None:
         """

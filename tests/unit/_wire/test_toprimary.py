@@ -66,7 +66,7 @@ class CommandTests(TestCase):
             and issubclass(command, Command)
             and command is not Command
         }
-        for name in ("Announce", "Listen", "GiveBack"):
+        for name in ("Announce", "Listen", "SendOn", "GiveBack"):
             self.assertTrue(commands[name], name)
         for name in ("Running", "StartTaking", "StopTaking"):
             self.assertFalse(commands[name], name)

@@ -14,7 +14,7 @@ from tests.unit._worker.test_takinglink import KeepingPort, ScriptedPrimary
 from tests.unit.realreactor import DescriptorsCountedTestCase
 from twisted_cluster._wire.channel import Channel, responds
 from twisted_cluster._wire.query import QueryClient
-from twisted_cluster._wire.toprimary import GiveBack, Listen, listenRequest
+from twisted_cluster._wire.toprimary import GiveBack, Listen, SendOn, listenRequest
 from twisted_cluster._worker.primaryports import PrimaryPorts
 from twisted_cluster._worker.takinglink import TakingLink
 from twisted_cluster.errors import ListenRefused
@@ -33,6 +33,7 @@ class AnsweringPrimary(Channel):
         raised instead.
     @ivar requests: What it was asked for.
     @ivar returned: Which loans were given back, and whether in leaving.
+    @ivar sentOn: Which were sent to another process.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -45,6 +46,7 @@ class AnsweringPrimary(Channel):
         }
         self.requests: list[ListenRequest] = []
         self.returned: list[tuple[int, bool]] = []
+        self.sentOn: list[int] = []
 
     @responds(Listen)
     def listen(self, **arguments: Any) -> dict[str, Any]:
@@ -55,6 +57,14 @@ class AnsweringPrimary(Channel):
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    @responds(SendOn)
+    def sendOn(self, loan: int) -> dict[str, Any]:
+        """
+        Keep what is sent on.
+        """
+        self.sentOn.append(loan)
+        return {}
 
     @responds(GiveBack)
     def giveBack(self, loan: int, leaving: bool) -> dict[str, Any]:
@@ -180,6 +190,16 @@ class PrimaryPortsTests(DescriptorsCountedTestCase):
         self.ports.leaving = True
         self.ports.giveBack(loan)
         self.assertEqual(self.primary.returned, [(5, False), (5, True)])
+
+    def test_sendOn(self) -> None:
+        """
+        A port that is sent to another process is the primary's to leave to it.
+        """
+        loan = self.borrow()
+        self.ports.sendOn(loan)
+        self.assertEqual((self.primary.sentOn, self.primary.returned), ([5], []))
+        self.channel.pump.lose()
+        self.ports.sendOn(loan)
 
     def test_giveBackToNobody(self) -> None:
         """
