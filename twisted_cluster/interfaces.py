@@ -247,7 +247,8 @@ class ISpawner(Interface):
         """
         Start a worker process, with three channels to it.
 
-        @param process: Represents it, and is told how it ends.
+        @param process: Represents it, and is told how it ends, in a later turn of
+            the reactor.
         @param channels: Our ends of the channels.
 
         @return: By descriptor, our ends of its pipes beyond standard error, which

@@ -155,3 +155,15 @@ def test_sentPort(how: str, policy: str) -> None:
     assert linesOf("sentport", how, environment=environment) == [
         "the primary serves: True"
     ]
+
+
+def test_suite(tmp_path: Path) -> None:
+    """
+    A test suite can start workers, whose ends trial hears of in each test: also after
+    one in which a worker had ended before the reactor ran.
+    """
+    command = [sys.executable, "-m", "twisted.trial"]
+    command += ["--temp-directory", str(tmp_path / "trial"), "library/suite.py"]
+    with RunningProgram(command) as program:
+        assert program.waitForExit() == 0, program.log
+        assert program.log.matches(r"PASSED \(successes=2\)"), program.log

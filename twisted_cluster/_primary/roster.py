@@ -126,9 +126,6 @@ class Roster:
             raise
         else:
             self.workerStarted(worker)
-            exit = worker.started()
-            if exit is not None:
-                self._clock.callLater(0, worker.ended, exit)
         return worker
 
     def _failed(self, worker: WorkerHandle, error: Exception) -> None:

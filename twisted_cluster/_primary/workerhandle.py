@@ -136,8 +136,6 @@ class WorkerHandle(ProcessProtocol):
         self._observer = observer
         self._seconds = clock.seconds
         self.pipes = WorkerPipes(output)
-        self._isStarted = False
-        self._endedEarly: WorkerExit | None = None
 
     def __repr__(self) -> str:
         return f"<worker {self.id}: {self.lifecycle.state.value}, process {self.pid}>"
@@ -385,22 +383,7 @@ class WorkerHandle(ProcessProtocol):
         Its process has ended.  Others may still hold its standard output, so
         nothing waits for that.
         """
-        exit = _exitOf(reason.value)
-        if self._isStarted:
-            self.ended(exit)
-        else:
-            self._endedEarly = exit
-
-    def started(self) -> WorkerExit | None:
-        """
-        Whoever starts it has it in hand from now on.
-
-        @return: How its process has ended, if it has: Twisted tells of a process
-            that ends at once while it is being started.  The caller has to tell
-            L{ended}, later.
-        """
-        self._isStarted = True
-        return self._endedEarly
+        self.ended(_exitOf(reason.value))
 
     def ended(self, exit: WorkerExit) -> None:
         """

@@ -14,8 +14,18 @@ from contextlib import ExitStack
 from stat import S_ISDIR
 from typing import Any
 
-from twisted.internet.interfaces import IProcessProtocol, ITCPTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import (
+    IProcessProtocol,
+    IProcessTransport,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import (
+    Factory,
+    ProcessProtocol,
+    Protocol,
+    connectionDone,
+)
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -63,6 +73,50 @@ def _requireUser(uid: int) -> None:
         raise OSError(
             errno.EINVAL, f"the machine knows no user with the number {uid}"
         ) from None
+
+
+class _EndToldLater(ProcessProtocol):
+    """
+    Tells how a process ends in a turn of the reactor of its own.
+
+    Twisted looks for ended processes also while it starts one, and while the reactor
+    starts.  Whoever is told then and stops the reactor, as trial does when that ends a
+    test, gets a reactor that hears of no end any more in its next run.
+    """
+
+    def __init__(self, process: IProcessProtocol, clock: IReactorTime) -> None:
+        self._process = process
+        self._clock = clock
+
+    def makeConnection(self, process: IProcessTransport) -> None:
+        """
+        It is started.
+        """
+        self._process.makeConnection(process)
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """
+        It wrote into a pipe.
+        """
+        self._process.childDataReceived(childFD, data)
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """
+        It, and everything that it started, has closed a pipe.
+        """
+        self._process.childConnectionLost(childFD)
+
+    def processExited(self, reason: Failure) -> None:
+        """
+        It has ended.
+        """
+        self._clock.callLater(0, self._process.processExited, reason)
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        And so have its pipes.
+        """
+        self._clock.callLater(0, self._process.processEnded, reason)
 
 
 class _Pipe(Protocol):
@@ -191,7 +245,7 @@ class Spawner:
         nothing = os.open(os.devnull, os.O_RDWR)
         try:
             self._reactor.spawnProcess(
-                process,
+                _EndToldLater(process, self._reactor),
                 sys.executable,
                 [sys.executable, *program.arguments],
                 env=environment,

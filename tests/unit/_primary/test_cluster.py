@@ -305,31 +305,6 @@ class ForkTests(ClusterCase):
         self.assertEqual(self.cluster.workers, {})
         self.assertTrue(worker.isDead())
 
-    def test_endsAtOnce(self) -> None:
-        """
-        A process that has ended before it is known to have been started is told
-        as any other, when whoever started it has it in hand.
-        """
-        self.listen("fork", "error", "disconnect", "exit")
-        spawn = self.spawner.spawn
-
-        def spawnInVain(*arguments: Any) -> Any:
-            pipes = spawn(*arguments)
-            self.spawner.processes[-1].exit(2)
-            return pipes
-
-        self.patch(self.spawner, "spawn", spawnInVain)
-        worker = self.cluster.fork()
-        self.assertEqual(self.cluster.workers, {1: worker})
-        self.assertEqual(self.told, [])
-        ended = worker.whenExited()
-        self.clock.advance(0)
-        self.assertEqual(
-            self.told, [("fork", 1), ("disconnect", 1), ("exit", 1, 2, None)]
-        )
-        self.assertEqual(self.successResultOf(ended), WorkerExit(code=2, signal=None))
-        self.assertEqual(self.cluster.workers, {})
-
     def test_mistake(self) -> None:
         """
         A start that was a mistake is no start, and the next one works.

@@ -11,6 +11,7 @@ import socket
 import sys
 from typing import Any
 
+from twisted.internet.error import ProcessDone
 from twisted.internet.process import reapAllProcesses
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.testing import MemoryReactorClock
@@ -133,8 +134,7 @@ class SpawnerTests(DescriptorsCountedTestCase):
         }
         program = WorkerProgram(**settings)
         self.spawner.spawn(self.process, program, 7, self.channels)
-        [(process, args, kwargs)] = self.reactor.started
-        self.assertIs(process, self.process)
+        [(_, args, kwargs)] = self.reactor.started
         self.assertEqual(
             args, (sys.executable, [sys.executable, *settings["arguments"]])
         )
@@ -236,6 +236,43 @@ class SpawnerTests(DescriptorsCountedTestCase):
         self.assertTrue(
             os.path.samestat(os.fstat(self.reactor.inherited[1]), os.stat(os.devnull))
         )
+
+    def test_end(self) -> None:
+        """
+        What happens to the process is told at once, but not its end: that is told in
+        a later turn of the reactor, as it can be found while the process is started,
+        or while the reactor is.
+        """
+        told: list[object] = []
+
+        class Telling(ProcessProtocol):
+            def connectionMade(self) -> None:
+                told.append(self.transport)
+
+            def childDataReceived(self, *what: object) -> None:
+                told.append(what)
+
+            def childConnectionLost(self, childFD: int) -> None:
+                told.append(childFD)
+
+            def processExited(self, reason: Failure) -> None:
+                told.append(("exited", reason))
+
+            def processEnded(self, reason: Failure) -> None:
+                told.append(("ended", reason))
+
+        self.process = Telling()
+        self.spawn()
+        [(process, _, _)] = self.reactor.started
+        started, reason = object(), Failure(ProcessDone(0))
+        process.makeConnection(started)
+        process.processExited(reason)
+        process.childDataReceived(1, b"data")
+        process.childConnectionLost(1)
+        process.processEnded(reason)
+        self.assertEqual(told, [started, (1, b"data"), 1])
+        self.reactor.advance(0)
+        self.assertEqual(told[3:], [("exited", reason), ("ended", reason)])
 
     def test_channels(self) -> None:
         """

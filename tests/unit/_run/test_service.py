@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IProcessProtocol
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,8 +39,11 @@ class StartedProcess:
 
     pid = 4242
 
-    def __init__(self, protocol: IProcessProtocol, channels: list[int]) -> None:
+    def __init__(
+        self, protocol: IProcessProtocol, channels: list[int], clock: Clock
+    ) -> None:
         self.protocol: Any = protocol
+        self.clock = clock
         self.signals: list[str] = []
         self._channels = channels
 
@@ -55,6 +59,7 @@ class StartedProcess:
         """
         self.close()
         self.protocol.processExited(Failure(ProcessDone(0)))
+        self.clock.advance(0)
 
     def close(self) -> None:
         """
@@ -104,7 +109,7 @@ class ProcessReactor(MemoryReactorClock):
         Start one; its channels are real.
         """
         channels = [os.dup(int(childFDs[number])) for number in (3, 4, 5)]
-        process = StartedProcess(processProtocol, channels)
+        process = StartedProcess(processProtocol, channels, self)
         self.processes.append(process)
         processProtocol.makeConnection(process)  # type: ignore[arg-type]
 
