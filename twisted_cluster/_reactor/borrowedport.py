@@ -127,6 +127,9 @@ class _BorrowingMixin:
         except OSError as e:
             # The interface is a name that has no address.
             raise self._cannotListen(e) from e
+        except TypeError as e:
+            # What the record says of its field; the rest is the field itself.
+            raise TypeError(e.args[0]) from None
         self._borrowed = borrowed = socket.socket(fileno=self._loan.descriptor)
         if borrowed.family != self.addressFamily:
             self.abandon()

@@ -260,9 +260,13 @@ def _detachConnection(
         raise ConfigurationError("an encrypted connection cannot be sent")
     if not transport.connected or transport.disconnecting:
         raise ConfigurationError("a connection that is closed cannot be sent")
-    if _hasUnsent(transport) or transport.producer is not None:
+    if _hasUnsent(transport):
         raise ConfigurationError(
             "a connection cannot be sent while it has bytes to send itself"
+        )
+    if transport.producer is not None:
+        raise ConfigurationError(
+            "a connection cannot be sent while a producer is registered with it"
         )
     if len(unread) > UNREAD_LIMIT:
         raise ConfigurationError(

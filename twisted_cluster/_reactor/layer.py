@@ -85,6 +85,14 @@ class BorrowingReactorMixin:
         self.callFromThread(self._stopIfRunning)
         self._exitSignal = number
 
+    def sigInt(self, number: int, frame: FrameType | None = None) -> None:
+        """
+        Stop, as for SIGTERM: a terminal sends this to the workers, too.
+        """
+        self._log.info("Received SIGINT, shutting down.")
+        self.callFromThread(self._stopIfRunning)
+        self._exitSignal = number
+
     def _stopIfRunning(self) -> None:
         """
         Stop, unless that has begun.

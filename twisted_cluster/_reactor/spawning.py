@@ -60,6 +60,18 @@ def _requireDirectory(path: str) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
 
 
+def _requireDescriptor(number: int) -> None:
+    """
+    The kernel would not say which is missing.
+
+    @raise OSError: if there is no such descriptor to give to a worker.
+    """
+    try:
+        os.fstat(number)
+    except OSError as e:
+        raise OSError(e.errno, f"{e.strerror}: descriptor {number}") from None
+
+
 def _requireUser(uid: int) -> None:
     """
     Twisted looks up the groups of the user in the new process, which ends with a
@@ -173,6 +185,9 @@ class Spawner:
             _requireDirectory(program.cwd)
         if program.uid is not None:
             _requireUser(program.uid)
+        for how in program.stdio:
+            if isinstance(how, int):
+                _requireDescriptor(how)
         pipes: dict[int, ITCPTransport] = {}
         theirs: dict[int, socket.socket] = {}
         with ExitStack() as unlessStarted, ExitStack() as always:

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import tempfile
+from functools import partial
 from typing import Any
 
 from twisted.internet import tcp
@@ -123,12 +124,14 @@ class StoppingTests(RealReactorTestCase):
 
     def test_signals(self) -> None:
         """
-        SIGTERM stops it, and is no mistake when that has been asked for already.
+        SIGTERM stops it, and is no mistake when that has been asked for already; nor
+        is SIGINT.
         """
         reactor = _layer(self.reactor, Lending())
 
         def stop() -> None:
             reactor.sigTerm(signal.SIGTERM)
+            reactor.sigInt(signal.SIGINT)
             reactor.sigTerm(signal.SIGTERM)
 
         reactor.callWhenRunning(stop)
@@ -168,6 +171,19 @@ class ClosingTests(RealReactorTestCase):
             self.layered.listenUDP(0, DatagramProtocol(), interface="127.0.0.1"),
             self.layered.listenUNIXDatagram(path + "d", DatagramProtocol()),
         ]
+
+    def test_mistakes(self) -> None:
+        """
+        What no port can be opened with is told in plain words.
+        """
+        factory = Factory()
+        for mistaken, word in (
+            (partial(self.layered.listenTCP, 0, factory, backlog=None), "backlog"),
+            (partial(self.layered.listenUNIX, "s", factory, mode="rw"), "mode"),
+        ):
+            problem = self.assertRaises(TypeError, mistaken)
+            self.assertEqual(len(problem.args), 1)
+            self.assertIn(word, str(problem))
 
     def test_sentOn(self) -> None:
         """

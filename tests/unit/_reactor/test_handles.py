@@ -393,10 +393,12 @@ class ConnectionTests(HandlesCase):
         client, here = self.connection()
         transport: Any = here.transport
         transport.write(b"x")
-        self.assertRaises(ConfigurationError, detach, transport)
+        problem = self.assertRaises(ConfigurationError, detach, transport)
+        self.assertIn("bytes to send", str(problem))
         self.turn()
         transport.registerProducer(object(), streaming=True)
-        self.assertRaises(ConfigurationError, detach, transport)
+        problem = self.assertRaises(ConfigurationError, detach, transport)
+        self.assertIn("a producer", str(problem))
         transport.unregisterProducer()
         transport.TLS = True
         self.assertRaises(ConfigurationError, detach, transport)

@@ -201,6 +201,19 @@ class SpawnerTests(DescriptorsCountedTestCase):
         self.assertRaises(NotADirectoryError, self.spawn, cwd=__file__)
         self.assertEqual(self.reactor.started, [])
 
+    def test_noDescriptor(self) -> None:
+        """
+        Nor with a stream that is not open; it is told which.
+        """
+        number = os.dup(0)
+        os.close(number)
+        problem = self.assertRaises(
+            OSError, self.spawn, stdio=("inherit", "inherit", number)
+        )
+        self.assertEqual(problem.errno, errno.EBADF)
+        self.assertIn(f"descriptor {number}", str(problem))
+        self.assertEqual(self.reactor.started, [])
+
     def test_noUser(self) -> None:
         """
         Nor for a user that nobody knows.
