@@ -321,8 +321,8 @@ class IPrimaryPorts(Interface):
 
     def sendOn(loan: Loan) -> None:
         """
-        The port is sent to another process, whose it stays when it is closed here.
-        Never raises.
+        The port is sent to another process, and goes on there when no worker has it
+        any more.  Never raises.
         """
 
     def giveBack(loan: Loan) -> None:

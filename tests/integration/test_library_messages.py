@@ -7,6 +7,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+import pytest
+
 from tests.integration.running import RunningProgram
 
 
@@ -73,6 +75,19 @@ def test_farewell() -> None:
         "it goes by itself {'delivered'}",
         "broadcast [True, True] 2",
     ]
+
+
+@pytest.mark.parametrize("way", ["asked", "itself", "stopping", "killing"])
+def test_oneByOne(way: str) -> None:
+    """
+    Those who take one message at a time, and do something in between, have all of
+    them before a worker leaves, whoever wanted that and however it does; and those who
+    sent them are told so.  Only a worker whose reactor stops hears no more.
+    """
+    told = linesOf("onebyone", way)
+    assert "primary received all WorkerLost" in told
+    assert "worker delivered 20" in told
+    assert ("primary delivered 20" in told) is (way != "stopping")
 
 
 def test_conversation() -> None:

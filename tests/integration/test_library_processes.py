@@ -145,7 +145,7 @@ def test_abstractName(policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["rr", "none"])
-@pytest.mark.parametrize("how", ["closed", "killed"])
+@pytest.mark.parametrize("how", ["closed", "left", "killed", "succeeded"])
 def test_sentPort(how: str, policy: str) -> None:
     """
     A port that a worker has sent away goes on there when no worker has it any more,

@@ -77,7 +77,7 @@ class Cluster(Emitter):
     of the cluster, or is an observer of the cluster; meanwhile a worker that
     sends more than a window of them keeps the rest.
 
-    @ivar _ended: The worker whose exit is being told.
+    @ivar _isGoingOn: Whether messages that wait are going to be told.
     @ivar _lastHeard: The number of the worker whose message was told last.
     @ivar schedulingPolicy: Who accepts connections; cannot be changed after the
         first L{setupPrimary} or L{fork}.
@@ -97,7 +97,7 @@ class Cluster(Emitter):
         self._settings: PrimarySettings | None = None
         self._roster: Roster | None = None
         self._observers: Observers[Any] = Observers()
-        self._ended: ForkedWorker | None = None
+        self._isGoingOn = False
         self._lastHeard = 0
 
     @property
@@ -293,16 +293,27 @@ class Cluster(Emitter):
         """
         Messages wait while nobody observes them.
         """
-        if name == "message":
-            ended = [] if self._ended is None else [self._ended]
-            # In turn: one that talks without end is not heard alone by those who
-            # want one message at a time.
-            inTurn = sorted(
-                self._workers.values(),
-                key=lambda worker: (worker.id <= self._lastHeard, worker.id),
-            )
-            for worker in [*ended, *inTurn]:
-                worker.hearMessages()
+        if name == "message" and not self._isGoingOn:
+            # Later: whoever observes may be told something in this moment.
+            self._isGoingOn = True
+            self._clock.callLater(0, self._goOn)
+
+    def _goOn(self) -> None:
+        """
+        Tell messages that wait, as far as somebody observes those of all workers.
+        """
+        self._isGoingOn = False
+        isObserved = self._isAnyoneHeard()
+        # In turn: one that talks without end is not heard alone by those who want one
+        # message at a time.
+        inTurn = sorted(
+            self._workers.values(),
+            key=lambda worker: (worker.id <= self._lastHeard, worker.id),
+        )
+        for worker in inTurn:
+            worker.hearMessages()
+            if isObserved and not self._isAnyoneHeard():
+                break
 
     def _isAnyoneHeard(self) -> bool:
         """
@@ -416,9 +427,9 @@ class Cluster(Emitter):
         """
         A worker's process has ended.
         """
-        self._ended = worker = self._workers.pop(handle.id)
+        worker = self._workers.pop(handle.id)
         worker.ended(exit)
         self._observers.tell("workerExited", worker, exit)
         self.emit("exit", worker, exit.code, exit.signal)
+        worker.hearMessages()
         worker.forgetMessages()
-        self._ended = None

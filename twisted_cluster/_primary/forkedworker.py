@@ -157,7 +157,8 @@ class ForkedWorker(Worker):
 
     def hearMessages(self) -> None:
         """
-        Others observe its messages than before: tell those that wait.
+        Others observe its messages than before, or are about to be too late: tell
+        those that wait.
         """
         self._correspondence.goOn()
 
@@ -179,7 +180,7 @@ class ForkedWorker(Worker):
         Messages wait while nobody observes them.
         """
         if name == "message":
-            self.hearMessages()
+            self._correspondence.goOnLater()
 
     # -- what its handle reports
 
@@ -212,4 +213,5 @@ class ForkedWorker(Worker):
         self.process.signalCode = exit.signal
         self._exited.happened(exit)
         self.emit("exit", exit.code, exit.signal)
+        self.hearMessages()
         self.happenNoMore(WorkerLost(f"worker {self.id} is gone"))

@@ -66,6 +66,7 @@ class HandoffPort:
     @ivar _takers: By loan, the workers that borrowed the port.
     @ivar _queue: The connections that no worker could take yet.
     @ivar _isFull: Whether as many connections wait as may, and this was logged.
+    @ivar _isLeft: Whether somebody else listens on the socket, too.
     """
 
     _log = Logger()
@@ -82,6 +83,7 @@ class HandoffPort:
         self._takers: dict[int, Taker] = {}
         self._queue = ConnectionQueue()
         self._isFull = False
+        self._isLeft = False
 
     def opened(self, port: IOpenPort) -> None:
         """
@@ -107,6 +109,7 @@ class HandoffPort:
         taker = self._takers.pop(loan)
         taker.welcoming = False
         self._update(taker)
+        self._throttle()
 
     def startTaking(self, loan: int) -> None:
         """
@@ -128,6 +131,16 @@ class HandoffPort:
         """
         self._update(self._takers[loan])
         self._dispatch()
+
+    def leaveToOthers(self) -> None:
+        """
+        Somebody else listens on the socket, too: what comes while no worker takes
+        connections is theirs.
+        """
+        assert self._opened is not None
+        self._isLeft = True
+        self._opened.leaveToOthers()
+        self._throttle()
 
     def close(self) -> None:
         """
@@ -220,7 +233,10 @@ class HandoffPort:
         if self._opened is None:
             return
         isFull = len(self._queue) >= self._settings.queueLimit
-        if isFull:
+        isTheirs = self._isLeft and not any(
+            taker.inRing for taker in self._takers.values()
+        )
+        if isFull or isTheirs:
             self._opened.stopAccepting()
         else:
             self._opened.startAccepting()

@@ -12,7 +12,8 @@ Rules, as far as several processes can follow what one would see:
     number there, and stays open there.
   - A port closes when the last worker that had it closes it.  A worker that
     crashes, or that closes its ports because it is stopping, leaves them open
-    for its successor.  If one has sent it to another process, it goes on there.
+    for its successor.  If one has sent it to another process, it goes on there
+    whenever no worker has it, until its path is removed, if it has one.
   - A failed attempt leaves nothing behind.
   - What is open, or was opened for the workers, they may have; what else, and how
     many, is a setting.
@@ -87,6 +88,11 @@ class PrimaryPort(Protocol):
     def look(self, loan: int) -> None:
         """
         A worker's state changed.
+        """
+
+    def leaveToOthers(self) -> None:
+        """
+        A process that has not borrowed it listens on its socket, too.
         """
 
     def close(self) -> None:
@@ -218,7 +224,7 @@ class PortTable:
         """
         entry = self._byLoan.get(loan)
         if entry is not None and entry.loans.get(worker.id) == loan:
-            entry.opened.leaveToOthers()
+            entry.port.leaveToOthers()
 
     def giveBack(self, worker: Borrower, loan: int, leaving: bool) -> None:
         """

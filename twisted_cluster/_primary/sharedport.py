@@ -52,6 +52,13 @@ class SharedPort:
         Nothing here depends on a worker's state.
         """
 
+    def leaveToOthers(self) -> None:
+        """
+        It is, anyway.
+        """
+        assert self._opened is not None
+        self._opened.leaveToOthers()
+
     def close(self) -> None:
         """
         Close the primary's descriptor, and clean up the path.

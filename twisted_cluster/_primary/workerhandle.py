@@ -121,7 +121,7 @@ class WorkerHandle(ProcessProtocol):
         self.slot = slot
         self.serialization = serialization
         self.lifecycle = Lifecycle()
-        self.link = WorkerLink(self)
+        self.link = WorkerLink(self, clock)
         self.queries = WorkerQueries(self)
         self.handoffs = HandoffLink(self)
         self.insurance = Insurance()

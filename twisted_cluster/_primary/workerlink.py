@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_cluster._primary.workerpipes import WorkerPipes
@@ -179,10 +180,11 @@ class WorkerLink(MessagingChannel):
     # Until its exit is told.
     keepsTheRest = True
 
-    def __init__(self, worker: WorkerReports) -> None:
+    def __init__(self, worker: WorkerReports, clock: IReactorTime) -> None:
         self.peer = f"worker {worker.id}"
         super().__init__(codecNamed(worker.serialization))
         self._worker = worker
+        self._clock = clock
 
     def turn(self) -> Deferred[dict[str, Any]]:
         """
@@ -221,7 +223,8 @@ class WorkerLink(MessagingChannel):
         """
         The worker waits for its messages to be received.
         """
-        return self.whenHeard(messages, questions).addCallback(lambda _: {})
+        heard = self.whenHeard(messages, questions, self._clock)
+        return heard.addCallback(lambda _: {})
 
     def channelLost(self, reason: Failure) -> None:
         """

@@ -312,7 +312,12 @@ class DescriptorTransport(abstract.FileDescriptor):
         self._waiting.append(message)
         self.unsent += sum(map(len, pieces))
         if len(self._waiting) == 1:
-            lost = self._flush()
+            try:
+                lost = self._flush()
+            except BaseException:
+                # No mistake of the kernel's: the caller has no stack left, perhaps.
+                self.startWriting()
+                raise
             if lost is not None:
                 # The caller is in the middle of something; the protocol must
                 # not be told before it is done.

@@ -101,6 +101,7 @@ class Correspondence:
         self._channel = channel
         self._handles = handles
         self._clock = clock
+        self._isGoingOn = False
         self.locators = Locators()
         self.say = channel.sendMessage
         channel.application.locator = self.locators
@@ -203,7 +204,7 @@ class Correspondence:
         """
         Give messages that came together to C{receiver}, with what came along with
         the one among them.  What it leaves, and what comes while messages are not
-        wanted, waits until L{goOn}.
+        wanted, waits for L{goOn}.
         """
         self._channel.receiveGroups(receiver, self._handles.attach, isWanted)
 
@@ -211,7 +212,17 @@ class Correspondence:
         """
         Messages may be wanted again, or not any more.
         """
+        self._isGoingOn = False
         self._channel.goOn()
+
+    def goOnLater(self) -> None:
+        """
+        The same in the reactor's next turn, for those who are in the middle of
+        something.
+        """
+        if not self._isGoingOn:
+            self._isGoingOn = True
+            self._clock.callLater(0, self.goOn)
 
     def forget(self) -> int:
         """

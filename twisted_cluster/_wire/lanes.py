@@ -284,6 +284,20 @@ class Inbox:
         return begun
 
     @property
+    def isWanted(self) -> bool:
+        """
+        Whether messages are delivered, and do not wait.
+        """
+        return self._isWanted()
+
+    @property
+    def taken(self) -> int:
+        """
+        How many messages were taken so far.
+        """
+        return self.messages + self._begun
+
+    @property
     def isUrgent(self) -> bool:
         """
         Whether the other side must be told, even if nothing else is.
@@ -299,7 +313,7 @@ class Inbox:
     ) -> None:
         """
         Give messages to C{deliver} from now on, whenever they are wanted.  If it does
-        not take all that it is given, it has to call L{taken} when it has.
+        not take all that it is given, it has to call L{finish} when it has.
         """
         self._deliver = deliver
         self._isWanted = isWanted
@@ -319,7 +333,7 @@ class Inbox:
                 closeHandle(handle)
                 raise
 
-    def taken(self) -> None:
+    def finish(self) -> None:
         """
         All of what was delivered last has been taken.
         """
@@ -417,7 +431,7 @@ class Inbox:
             # Already now: an answer to it tells of it in the same box.
             self.count()
         if handle is not None and handle.descriptor < 0:
-            self.taken()
+            self.finish()
             self._refuse()
             return
         isTaken = True
@@ -427,7 +441,7 @@ class Inbox:
         finally:
             # Who raises is not given it again.
             if isTaken:
-                self.taken()
+                self.finish()
 
     def _put(
         self,

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
 from typing import Any, ClassVar
 
-from attrs import field, frozen
 from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.amp import COMMAND
@@ -28,6 +28,7 @@ from twisted_cluster._wire.channel import Channel
 from twisted_cluster._wire.codec import Codec
 from twisted_cluster._wire.delivery import Delivery, Unheeded
 from twisted_cluster._wire.descriptors import closeAll
+from twisted_cluster._wire.hearing import Hearing
 from twisted_cluster._wire.lanes import (
     Delivered,
     Handle,
@@ -39,7 +40,6 @@ from twisted_cluster._wire.lanes import (
 from twisted_cluster._wire.questions import Answerer, Dialogue, Questions
 from twisted_cluster._wire.reserved import reserved
 from twisted_cluster.errors import ChannelClosed, MalformedBox
-from twisted_cluster.observing import Occasion
 
 
 class Messages(LaneCommand):
@@ -63,21 +63,6 @@ _WEIGHT = 256
 """How many bytes a message is thought to take that waits for room in its window."""
 
 
-@frozen(eq=False)
-class _Hearing:
-    """
-    What somebody waits for to be heard.
-
-    @ivar messages: How many messages, since the beginning.
-    @ivar questions: How many questions and answers.
-    @ivar heard: That they were.
-    """
-
-    messages: int
-    questions: int
-    heard: Occasion[None] = field(factory=Occasion)
-
-
 Receiver = Callable[[Any, Any], object]
 GroupReceiver = Callable[[Iterator[Any], Any], object]
 Attach = Callable[["Handle"], object]
@@ -98,7 +83,7 @@ class MessagingChannel(Channel):
     @ivar _isGiving: Whether the receiver is taking it.
     @ivar _dialogue: What is asked and answered in the lane of questions.
     @ivar _maySay: Whether the channel is open, and its end not agreed upon.
-    @ivar _heard: What somebody waits for to be heard, if anybody does.
+    @ivar _hearing: What somebody waits for to be heard, if anybody does.
     """
 
     _log = Logger()
@@ -116,7 +101,7 @@ class MessagingChannel(Channel):
         self._isGiving = False
         self._dialogue = Dialogue(codec, self._sayInDialogue, self._unanswered)
         self._unheeded = Unheeded(self.peer)
-        self._heard: _Hearing | None = None
+        self._hearing: Hearing | None = None
         self._maySay = False
         self._messagesIn = Inbox(
             # It is made after this.
@@ -217,7 +202,7 @@ class MessagingChannel(Channel):
             return
         try:
             if length_hint(self._group) and self._isWanted() and self._give(None):
-                self._messagesIn.taken()
+                self._messagesIn.finish()
             self._messagesIn.goOn()
         except MalformedBox as e:
             self.breakOff(e)
@@ -306,20 +291,26 @@ class MessagingChannel(Channel):
         """
         return self._maySay
 
-    def whenHeard(self, messages: int, questions: int) -> Deferred[None]:
+    def whenHeard(
+        self, messages: int, questions: int, clock: IReactorTime | None = None
+    ) -> Deferred[None]:
         """
-        Wait for what the other side has said.  Messages are not waited for while
-        they are not wanted here.
+        Wait for what the other side has said.  Messages are not waited for if they
+        are not wanted here.
 
         @param messages: How many messages that are, since the beginning.
         @param questions: How many questions and answers.
+        @param clock: Tells how long those who took some may leave between two;
+            without one they may not.
 
         @return: Fires when this side's program was given them, and the other side
             was told; fails with L{ChannelClosed} if the channel is lost before.
         """
-        self._heard = _Hearing(messages, questions)
+        self._hearing = Hearing(
+            self._messagesIn, messages, self._questionsIn, questions, clock
+        )
         self._confirm()
-        return self._heard.heard.when()
+        return self._hearing.heard.when()
 
     def whenAnswered(self) -> Deferred[None]:
         """
@@ -327,16 +318,6 @@ class MessagingChannel(Channel):
             application's, is without an answer from this side.
         """
         return self._unanswered.whenNone()
-
-    def _checkHeard(self, hearing: _Hearing) -> None:
-        """
-        Tell whoever waits if it was heard.
-        """
-        isReceived = self._messagesIn.messages >= hearing.messages
-        if (
-            isReceived or not self._isWanted()
-        ) and self._questionsIn.messages >= hearing.questions:
-            hearing.heard.happened(None)
 
     # -- questions
 
@@ -508,6 +489,7 @@ class MessagingChannel(Channel):
             # Nothing has confirmed the others, which would confirm all.
             self._messagesIn.count()
             self._messagesOut.refuseUnreadable(self._unreadable)
+            self._unreadable = ()
         return True
 
     # -- what goes out
@@ -529,8 +511,8 @@ class MessagingChannel(Channel):
         if self.connected:
             self._messagesOut.confirm()
             self._questionsOut.confirm()
-        if self._heard is not None:
-            self._checkHeard(self._heard)
+        if self._hearing is not None:
+            self._hearing.look()
 
     def _send(
         self,
@@ -564,8 +546,6 @@ class MessagingChannel(Channel):
         self._messagesOut.lost()
         self._questionsOut.lost()
         self._dialogue.lost()
-        if self._heard is not None:
-            self._heard.heard.willNeverHappen(
-                ChannelClosed("the channel was lost before all was heard")
-            )
+        if self._hearing is not None:
+            self._hearing.lost()
         super().connectionLost(reason)

@@ -151,7 +151,7 @@ class LastWords(Command):
     """
     I am about to end, and wait for nothing but that you receive my messages, and
     these are so many, and so many questions and answers.  Answered when that is done,
-    or while nobody wants messages.
+    or if nobody wants messages.
 
     Then what was sent waits in the primary until the worker's exit is told; to the
     worker it is not delivered.

@@ -131,7 +131,7 @@ class Leaving:
 
         @return: Whether it waits for answers.
         """
-        announced = Deferred.fromCoroutine(self._link.announceLeaving())
+        announced = Deferred.fromCoroutine(self._link.announceLeaving(self.clock))
         return bool(await self._patiently(announced))
 
     async def _answer(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_cluster._wire.channel import responds
@@ -25,8 +26,8 @@ class PrimaryLink(MessagingChannel):
 
     @ivar _askedToLeave: Called when the primary wants this worker to leave.
     @ivar _primaryLost: Called once when the channel is gone.
-    @ivar _nobodyReceives: That the primary has all that was sent, and no program that
-        receives it.
+    @ivar _lastWordsHeard: That the primary's program has all that was sent, or wants
+        no messages.
     """
 
     peer = "the primary"
@@ -48,16 +49,18 @@ class PrimaryLink(MessagingChannel):
         """
         self.tell(Running)
 
-    async def announceLeaving(self) -> bool:
+    async def announceLeaving(self, clock: IReactorTime | None) -> bool:
         """
         Tell the primary that the channel is going to be closed, and wait until
         it knows, and what its program has said by then is heard.
+
+        @param clock: As for L{whenHeard}.
 
         @return: Whether that program waits for answers.
         """
         try:
             said = await self.callRemote(Leaving)
-            await self.whenHeard(said["messages"], said["questions"])
+            await self.whenHeard(said["messages"], said["questions"], clock)
         except ChannelClosed:
             # It has gone itself.
             return False
@@ -79,7 +82,7 @@ class PrimaryLink(MessagingChannel):
     def isHeard(self) -> bool:
         """
         Whether there is nothing to wait for any more: all that was sent is
-        delivered, or nobody receives it.
+        delivered, or nobody wants it.
         """
         return not self.undelivered or self._lastWordsHeard.isOver
 

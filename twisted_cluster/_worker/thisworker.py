@@ -298,7 +298,7 @@ class ThisWorker(Worker):
         Messages wait while nobody observes them.
         """
         if name == "message" and self._correspondence is not None:
-            self._correspondence.goOn()
+            self._correspondence.goOnLater()
 
     def _received(self, messages: Iterator[object], along: object) -> None:
         """

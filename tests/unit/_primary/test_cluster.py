@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+import traceback
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -18,7 +21,7 @@ from zope.interface.verify import verifyObject
 from tests.unit._primary.clusters import ClusterCase, numbered
 from twisted_cluster._primary.cluster import Cluster
 from twisted_cluster._wire.lanes import Handle
-from twisted_cluster.errors import ChannelClosed, ConfigurationError
+from twisted_cluster.errors import ChannelClosed, ConfigurationError, WorkerLost
 from twisted_cluster.events import ListeningAddress, WorkerExit
 from twisted_cluster.interfaces import IClusterObserver
 from twisted_cluster.listening import ListenRequest, PortKind
@@ -431,6 +434,7 @@ class MessageTests(ClusterCase):
             self.cluster.on("exit", lambda *what: None)
             self.assertNoResult(early)
             self.observe(how)
+            self.clock.advance(0)
             process.worker.deliver()
             self.successResultOf(early)
             late = process.worker.sendMessage("late")
@@ -438,6 +442,7 @@ class MessageTests(ClusterCase):
             if how == "once":
                 self.assertNoResult(late)
                 self.observe(how)
+                self.clock.advance(0)
                 process.worker.deliver()
             self.successResultOf(late)
             told = [what for what in self.told if what[0] == "message"]
@@ -459,6 +464,7 @@ class MessageTests(ClusterCase):
             process.worker.sendMessage(each)
         process.worker.deliver()
         done = Deferred.fromCoroutine(receive())
+        self.clock.advance(0)
         rest = [process.worker.sendMessage(each) for each in range(10, 22)]
         process.worker.deliver()
         self.successResultOf(done)
@@ -472,6 +478,7 @@ class MessageTests(ClusterCase):
         for sent in rest[10:]:
             self.failureResultOf(sent, ChannelClosed)
         last = self.cluster.when("message")
+        self.clock.advance(0)
         self.assertEqual(self.successResultOf(last), (worker, 20, None))
         with capturedLogs() as events:
             process.end()
@@ -490,9 +497,76 @@ class MessageTests(ClusterCase):
         for _ in range(12):
             for process in processes:
                 process.worker.deliver()
-            worker, message, _ = self.successResultOf(self.cluster.when("message"))
+            next_ = self.cluster.when("message")
+            self.clock.advance(0)
+            worker, message, _ = self.successResultOf(next_)
             heard.append((worker.id, message))
         self.assertEqual(heard, [(id, each) for each in range(4) for id in (1, 2, 3)])
+
+    def test_oneByOneDeeply(self) -> None:
+        """
+        Nor is he called from within himself, however many wait, and from however many
+        workers.
+        """
+        count = sys.getrecursionlimit()
+        processes = [self.forkRunning()[1] for _ in range(3)]
+        sent = []
+        for process in processes:
+            sent += [process.worker.sendMessage(each) for each in range(count)]
+            process.worker.deliver()
+        heard: list[object] = []
+        depths: set[int] = set()
+
+        def hear(worker: Any, message: object, along: object) -> None:
+            heard.append(message)
+            depths.add(len(traceback.extract_stack()))
+            self.cluster.once("message", hear)
+
+        def hearFirst(what: tuple[Any, ...]) -> None:
+            heard.append(what[1])
+            if len(heard) < count:
+                self.cluster.when("message").addCallback(hearFirst)
+            else:
+                self.cluster.once("message", hear)
+
+        self.cluster.when("message").addCallback(hearFirst)
+        for _ in range(3):
+            self.clock.advance(0)
+            for process in processes:
+                process.worker.deliver()
+        self.assertEqual(sorted(heard), sorted([*range(count)] * 3))
+        self.assertLess(max(depths) - min(depths), 20)
+        for each in sent:
+            self.successResultOf(each)
+
+    def test_oneByOneAtTheExit(self) -> None:
+        """
+        What has come when a worker's exit is told is still had by whoever wants one
+        after the other, of the worker or of all.
+        """
+
+        def begin(hearing: Coroutine[Deferred[Any], Any, None]) -> None:
+            Deferred.fromCoroutine(hearing).addErrback(
+                lambda failure: failure.trap(WorkerLost)
+            )
+
+        for workerOnly in (True, False):
+            worker, process = self.forkRunning()
+            for each in range(10):
+                process.worker.sendMessage(each)
+            process.worker.sayLastWords()
+            process.worker.hangUp()
+            heard: list[object] = []
+
+            async def hear(source: Any, heard: list[object] = heard) -> None:
+                while True:
+                    heard.append((await source.when("message"))[-2])
+
+            source = worker if workerOnly else self.cluster
+
+            source.once("exit", lambda *_, start=hear, of=source: begin(start(of)))
+            process.exit()
+            self.assertEqual(heard, [*range(10)])
 
     def test_unobserved(self) -> None:
         """
@@ -542,6 +616,7 @@ class MessageTests(ClusterCase):
         self.successResultOf(sent[0])
         self.assertNoResult(sent[1])
         second.on("message", self._telling("second"))
+        self.clock.advance(0)
         other.worker.deliver()
         self.successResultOf(sent[1])
         self.assertEqual(self.told, [("second", 2, None)])
@@ -559,6 +634,7 @@ class MessageTests(ClusterCase):
         self.assertGreater(process.worker.unconfirmed, 5_000_000)
         received: list[int] = []
         worker.on("message", lambda message, along: received.append(len(message)))
+        self.clock.advance(0)
         process.worker.deliver()
         self.assertEqual(received, [100_000] * 50)
 

@@ -781,6 +781,23 @@ class LimitTests(PortCase):
         worker.answerAll()
         self.assertEqual(len(worker.taken), 9)
 
+    def test_leftToOthers(self) -> None:
+        """
+        While no worker takes connections of a port on which somebody else listens,
+        too, they are left in the backlog, where he has them.
+        """
+        self.openPort()
+        self.port.leaveToOthers()
+        self.assertTrue(self.kernel.isLeftToOthers)
+        self.assertFalse(self.kernel.isAccepting)
+        first, _ = self.lend(1, 2)
+        self.assertTrue(self.kernel.isAccepting)
+        self.lose(first)
+        self.clock.advance(0)
+        self.assertTrue(self.kernel.isAccepting)
+        self.port.returned(200)
+        self.assertFalse(self.kernel.isAccepting)
+
     def test_returnedBeyondTheLimit(self) -> None:
         """
         What comes back from a worker is kept, even beyond the limit, which

@@ -68,7 +68,7 @@ class TroubledSocket:
 
     def __init__(self, real: socket.socket) -> None:
         self._real = real
-        self.troubles: list[OSError | None] = []
+        self.troubles: list[Exception | None] = []
         self.readTrouble: OSError | None = None
         self.limit = 1 << 20
         self.sent: list[tuple[bytes, int]] = []
@@ -309,6 +309,18 @@ class TroubleTests(DescriptorsCountedTestCase):
             self.assertEqual(self.received(), (b"first", 1))
             self.assertEqual(self.received(), (b"second", 0))
             self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_laterByMistake(self) -> None:
+        """
+        What could not be sent because the caller has made a mistake, as by using up
+        the stack, is sent later; what comes behind it waits.
+        """
+        self.socket.troubles = [RecursionError()]
+        self.assertRaises(RecursionError, self.transport.write, b"first")
+        self.transport.write(b"second")
+        self.assertTrue(self.isWriting())
+        self.assertIsNone(self.transport.doWrite())
+        self.assertEqual(self.received(), (b"firstsecond", 0))
 
     def test_laterSaid(self) -> None:
         """

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.protocols import amp
 from twisted.python.failure import Failure
@@ -24,6 +25,7 @@ from twisted_cluster._reactor.descriptortransport import DescriptorTransport
 from twisted_cluster._wire import channel, lanes
 from twisted_cluster._wire.boxes import serialize
 from twisted_cluster._wire.descriptors import inodeOf
+from twisted_cluster._wire.hearing import GRACE
 from twisted_cluster._wire.jsoncodec import JSONCodec
 from twisted_cluster._wire.lanes import (
     BATCH,
@@ -665,6 +667,52 @@ class EndTests(MessagingCase):
         wanted = False
         self.far.goOn()
         self.successResultOf(heard)
+
+    def test_heardBetween(self) -> None:
+        """
+        Whoever has taken some may leave a while between two, but not a second in
+        which he takes none.
+        """
+        clock = Clock()
+        isWanted = False
+
+        def takeOne(messages: Iterator[bytes], along: object) -> None:
+            nonlocal isWanted
+            self.far.received.append(next(messages))
+            isWanted = False
+
+        def want() -> None:
+            nonlocal isWanted
+            isWanted = True
+            self.far.goOn()
+            self.pump.flush()
+
+        self.far.receiveGroups(takeOne, isWanted=lambda: isWanted)
+        for each in range(10):
+            self.near.sendMessage(b"%d" % each)
+        self.pump.flush()
+        never = self.far.whenHeard(10, 0, clock)
+        self.successResultOf(never)
+        want()
+        slowly = self.far.whenHeard(4, 0, clock)
+        for _ in range(3):
+            clock.advance(GRACE * 0.9)
+            self.assertNoResult(slowly)
+            want()
+        self.successResultOf(slowly)
+        self.assertEqual(clock.getDelayedCalls(), [])
+        noMore = self.far.whenHeard(10, 0, clock)
+        clock.advance(GRACE * 0.9)
+        want()
+        clock.advance(GRACE)
+        self.assertNoResult(noMore)
+        clock.advance(GRACE)
+        self.successResultOf(noMore)
+        self.assertEqual(clock.getDelayedCalls(), [])
+        lost = self.far.whenHeard(10, 0, clock)
+        self.pump.lose()
+        self.failureResultOf(lost, ChannelClosed)
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_neverHeard(self) -> None:
         """

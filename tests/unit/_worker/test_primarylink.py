@@ -86,7 +86,7 @@ class PrimaryLinkTests(SynchronousTestCase):
         That it leaves is said, and known to the primary, before anything that
         follows.
         """
-        said = Deferred.fromCoroutine(self.link.announceLeaving())
+        said = Deferred.fromCoroutine(self.link.announceLeaving(None))
         self.assertNoResult(said)
         self.pump.flush()
         self.successResultOf(said)
@@ -97,10 +97,10 @@ class PrimaryLinkTests(SynchronousTestCase):
         A primary that has gone itself need not be told: neither one that is
         gone already, nor one that goes before it answers.
         """
-        underway = Deferred.fromCoroutine(self.link.announceLeaving())
+        underway = Deferred.fromCoroutine(self.link.announceLeaving(None))
         self.pump.lose()
         self.successResultOf(underway)
-        late = Deferred.fromCoroutine(self.link.announceLeaving())
+        late = Deferred.fromCoroutine(self.link.announceLeaving(None))
         self.successResultOf(late)
         self.assertEqual(self.primary.heard, [])
 

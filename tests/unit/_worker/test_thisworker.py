@@ -265,8 +265,8 @@ class ThisWorkerTests(SynchronousTestCase):
 
     def test_receive(self) -> None:
         """
-        Early messages wait for somebody who observes them; each is told once to
-        everyone.
+        Early messages wait for those who observe them from the same turn on; each is
+        told once to everyone.
         """
         self.install()
         got: list[object] = []
@@ -275,9 +275,32 @@ class ThisWorkerTests(SynchronousTestCase):
         self.pump.flush()
         self.worker.once("message", lambda message, _: got.append(("once", message)))
         self.worker.on("message", lambda *message: got.append(message))
+        self.assertEqual(got, [])
+        self.clock.advance(0)
         self.primary.sendMessage("late")
         self.pump.flush()
-        self.assertEqual(got, [("once", "early"), ("late", None)])
+        self.assertEqual(got, [("once", "early"), ("early", None), ("late", None)])
+
+    def test_receiveNoMore(self) -> None:
+        """
+        Messages wait again when nobody observes them any more.
+        """
+        self.install()
+        got: list[object] = []
+        observer = self.worker.on("message", lambda *message: got.append(message))
+        sent = [self.primary.sendMessage(0)]
+        self.pump.flush()
+        self.worker.off("message", observer)
+        sent += [self.primary.sendMessage(each) for each in range(1, 5)]
+        self.pump.flush()
+        self.worker.once("message", lambda *message: got.append(message))
+        self.clock.advance(0)
+        self.pump.flush()
+        self.assertEqual(got, [(0, None), (1, None)])
+        for each in sent[:2]:
+            self.successResultOf(each)
+        for each in sent[2:]:
+            self.assertNoResult(each)
 
     def test_answer(self) -> None:
         """

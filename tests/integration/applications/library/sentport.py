@@ -1,6 +1,7 @@
 """
-A worker that sends the port on which it listens to the primary and closes it, and
-ends then if the argument says so; the primary serves on it.
+A worker that sends the port on which it listens to the primary, which serves on it
+when no worker does.  The argument says why: the worker has closed it, or has left, or
+was killed, with a successor that closes it or without one.
 """
 
 from __future__ import annotations
@@ -61,9 +62,12 @@ async def primary(reactor):
     worker = cluster.fork()
     number, received = await worker.when("message")
     await worker.when("message")
-    if sys.argv[1] == "killed":
+    if sys.argv[1] == "left":
+        await worker.disconnect()
+    elif sys.argv[1] != "closed":
         worker.process.kill("SIGKILL")
         await worker.whenExited()
+    if sys.argv[1] == "succeeded":
         # The port was kept for this one, which closes it.
         successor = cluster.fork({"PORT": number})
         await successor.when("message")
