@@ -54,7 +54,7 @@ class PrimaryLink(MessagingChannel):
         Tell the primary that the channel is going to be closed, and wait until
         it knows, and what its program has said by then is heard.
 
-        @param clock: As for L{whenHeard}.
+        @param clock: Tells how long this program may leave between two messages.
 
         @return: Whether that program waits for answers.
         """
