@@ -29,7 +29,7 @@ from twisted_cluster._wire.toprimary import (
     listenRequest,
 )
 from twisted_cluster._wire.toworker import Leave, Turn
-from twisted_cluster.errors import ListenRefused, MalformedBox
+from twisted_cluster.errors import ChannelClosed, ListenRefused, MalformedBox
 from twisted_cluster.listening import ListenRequest, Loan
 
 
@@ -223,8 +223,10 @@ class WorkerLink(MessagingChannel):
         """
         The worker waits for its messages to be received.
         """
-        heard = self.whenHeard(messages, questions, self._clock)
-        return heard.addCallback(lambda _: {})
+        # If the channel is lost before, there is nobody to be answered.
+        return self.whenHeard(messages, questions, self._clock).addCallbacks(
+            lambda _: {}, lambda failure: failure.trap(ChannelClosed) and {}
+        )
 
     def channelLost(self, reason: Failure) -> None:
         """

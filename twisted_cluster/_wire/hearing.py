@@ -19,7 +19,7 @@ taken for one that is not going to: some take one, do something, and take the ne
 
 class Hearing:
     """
-    Waits until so many messages and so many questions, since the beginning, were
+    Waits until some number of messages and of questions, since the beginning, were
     given to this side's program.
 
     @ivar heard: That they were, or that the program wants no messages.
@@ -29,20 +29,22 @@ class Hearing:
     """
 
     def __init__(
-        self,
-        messages: Inbox,
-        untilMessage: int,
-        questions: Inbox,
-        untilQuestion: int,
-        clock: IReactorTime | None,
+        self, messages: Inbox, questions: Inbox, clock: IReactorTime | None
     ) -> None:
         self.heard: Occasion[None] = Occasion()
         self._messages = messages
-        self._untilMessage = untilMessage
         self._questions = questions
-        self._untilQuestion = untilQuestion
+        self._untilMessage = 0
+        self._untilQuestion = 0
         self._clock = clock
         self._unwanted: IDelayedCall | None = None
+
+    def until(self, messages: int, questions: int) -> None:
+        """
+        Wait for so many; who has waited for fewer waits for these now.
+        """
+        self._untilMessage = messages
+        self._untilQuestion = questions
 
     def look(self) -> None:
         """

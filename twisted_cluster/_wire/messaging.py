@@ -306,9 +306,9 @@ class MessagingChannel(Channel):
         @return: Fires when this side's program was given them, and the other side
             was told; fails with L{ChannelClosed} if the channel is lost before.
         """
-        self._hearing = Hearing(
-            self._messagesIn, messages, self._questionsIn, questions, clock
-        )
+        if self._hearing is None or self._hearing.heard.isOver:
+            self._hearing = Hearing(self._messagesIn, self._questionsIn, clock)
+        self._hearing.until(messages, questions)
         self._confirm()
         return self._hearing.heard.when()
 

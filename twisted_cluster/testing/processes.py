@@ -51,6 +51,7 @@ from twisted_cluster._wire.toprimary import (
     listenArguments,
 )
 from twisted_cluster._wire.toworker import Leave, TakeConnections, Turn
+from twisted_cluster.errors import ChannelClosed
 from twisted_cluster.interfaces import ISpawner, WorkerChannels
 from twisted_cluster.listening import ListenRequest
 from twisted_cluster.settings import WorkerProgram
@@ -236,7 +237,9 @@ class ScriptedWorker(MessagingChannel):
             received, or nobody wants it.
         """
         answers: list[dict[str, Any]] = []
-        self.callRemote(LastWords, **self.said).addCallback(answers.append)
+        self.callRemote(LastWords, **self.said).addCallbacks(
+            answers.append, lambda failure: failure.trap(ChannelClosed)
+        )
         self.deliver()
         return bool(answers)
 

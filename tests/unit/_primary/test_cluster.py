@@ -668,6 +668,26 @@ class MessageTests(ClusterCase):
         self.assertTrue(process.worker.sayLastWords())
         self.successResultOf(sent)
 
+    def test_lastWordsUnanswered(self) -> None:
+        """
+        A worker that is lost while it waits for those who have taken some is nobody's
+        mistake, however often it has asked.
+        """
+        worker, process = self.forkRunning()
+        worker.once("message", lambda *what: None)
+        for each in range(3):
+            process.worker.sendMessage(each)
+        process.worker.deliver()
+        self.clock.advance(0)
+        for _ in range(2):
+            self.assertFalse(process.worker.sayLastWords())
+        with capturedLogs() as events:
+            process.end(signal="SIGKILL")
+        said = "\n".join(filter(None, map(formatEvent, events)))
+        self.assertIn("the last 2 are lost", said)
+        self.assertEqual([event for event in events if "log_failure" in event], [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_observedAtTheExit(self) -> None:
         """
         Whoever begins to observe all messages when the exit is told still has them.

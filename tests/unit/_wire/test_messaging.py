@@ -709,9 +709,13 @@ class EndTests(MessagingCase):
         clock.advance(GRACE)
         self.successResultOf(noMore)
         self.assertEqual(clock.getDelayedCalls(), [])
-        lost = self.far.whenHeard(10, 0, clock)
+        lost = [self.far.whenHeard(count, 0, clock) for count in (9, 10)]
+        clock.advance(GRACE * 0.9)
+        for unheard in lost:
+            self.assertNoResult(unheard)
         self.pump.lose()
-        self.failureResultOf(lost, ChannelClosed)
+        for unheard in lost:
+            self.failureResultOf(unheard, ChannelClosed)
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_neverHeard(self) -> None:
