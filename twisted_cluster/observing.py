@@ -147,7 +147,7 @@ class Emitter:
         happened: Deferred[tuple[Any, ...]] = Deferred(cancelled)
         self._entries(name)
         if self._ending is None:
-            # In this order: what has waited for an observer is told at once.
+            # In this order: what has waited for an observer may be told at once.
             self._awaited.add(happened)
             self.once(name, tell)
         else:

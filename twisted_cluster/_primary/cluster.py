@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from twisted_cluster._primary.forkedworker import ForkedWorker
 from twisted_cluster._primary.roster import Roster
@@ -250,10 +251,10 @@ class Cluster(Emitter):
         """
         Close the ports when these workers have ended.
         """
-        await self._nextTurn()
+        await deferLater(self._clock, 0)
         await DeferredList([worker.whenExited() for worker in leaving])
         # The last exit is told to everyone before this is.
-        await self._nextTurn()
+        await deferLater(self._clock, 0)
         self._closePorts()
 
     def broadcast(self, message: object) -> Deferred[list[Any]]:
@@ -320,14 +321,6 @@ class Cluster(Emitter):
         Whether somebody observes the messages of all workers.
         """
         return bool(self._observers.known) or self.isObserved("message")
-
-    def _nextTurn(self) -> Deferred[None]:
-        """
-        @return: Fires in the reactor's next turn.
-        """
-        turned: Deferred[None] = Deferred()
-        self._clock.callLater(0, turned.callback, None)
-        return turned
 
     def _shutDown(self) -> list[ForkedWorker]:
         """

@@ -223,10 +223,10 @@ class WorkerLink(MessagingChannel):
         """
         The worker waits for its messages to be received.
         """
+        heard: Deferred[Any] = self.whenHeard(messages, questions, self._clock)
         # If the channel is lost before, there is nobody to be answered.
-        return self.whenHeard(messages, questions, self._clock).addCallbacks(
-            lambda _: {}, lambda failure: failure.trap(ChannelClosed) and {}
-        )
+        heard.addErrback(lambda failure: failure.trap(ChannelClosed))
+        return heard.addCallback(lambda _: {})
 
     def channelLost(self, reason: Failure) -> None:
         """

@@ -11,6 +11,7 @@ listening methods from C{PosixReactorBase}, so one mix-in serves them all.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -81,17 +82,14 @@ class BorrowingReactorMixin:
         Stop.  Twisted's own would log a traceback if the reactor stops already: a
         primary that ends right after its workers were asked to leave sends this.
         """
-        self._log.info("Received SIGTERM, shutting down.")
+        self._log.info(
+            "Received {name}, shutting down.", name=signal.Signals(number).name
+        )
         self.callFromThread(self._stopIfRunning)
         self._exitSignal = number
 
-    def sigInt(self, number: int, frame: FrameType | None = None) -> None:
-        """
-        Stop, as for SIGTERM: a terminal sends this to the workers, too.
-        """
-        self._log.info("Received SIGINT, shutting down.")
-        self.callFromThread(self._stopIfRunning)
-        self._exitSignal = number
+    # A terminal sends this to the workers, too.
+    sigInt = sigTerm
 
     def _stopIfRunning(self) -> None:
         """

@@ -234,7 +234,8 @@ class Inbox:
         been told of.
     @ivar _deliveredSize: How many bytes those are.
     @ivar _hasEnded: Whether a message ended in one of those.
-    @ivar _deliver: Is given complete messages, in order.
+    @ivar _deliver: Is given complete messages, in order.  If it does not take all of
+        them, it has to call L{finish} when it has.
     @ivar _isWanted: Whether they are; they wait while they are not.
     @ivar _inHand: How many messages were given to it that are not all taken.
     @ivar _uncounted: How many bytes those are; 0 when they are counted.
@@ -247,13 +248,13 @@ class Inbox:
     @ivar _incompleteSize: How many bytes those are.
     """
 
-    def __init__(self, refuse: Callable[[], None]) -> None:
+    def __init__(self, deliver: Deliver, refuse: Callable[[], None]) -> None:
         self.boxes = 0
         self.messages = 0
         self.delivered = 0
         self._deliveredSize = 0
         self._hasEnded = False
-        self._deliver: Deliver = _takeNothing
+        self._deliver = deliver
         self._isWanted: Callable[[], bool] = lambda: False
         self._inHand = 0
         self._uncounted = 0
@@ -308,14 +309,10 @@ class Inbox:
             or self._begun > self._begunTold
         )
 
-    def open(
-        self, deliver: Deliver, isWanted: Callable[[], bool] = lambda: True
-    ) -> None:
+    def open(self, isWanted: Callable[[], bool] = lambda: True) -> None:
         """
-        Give messages to C{deliver} from now on, whenever they are wanted.  If it does
-        not take all that it is given, it has to call L{finish} when it has.
+        Deliver messages from now on, whenever they are wanted.
         """
-        self._deliver = deliver
         self._isWanted = isWanted
 
     def goOn(self) -> None:
@@ -478,15 +475,6 @@ class Inbox:
             contents.append(part)
             marks.append(number >> _MARK_SHIFT)
         return at
-
-
-def _takeNothing(
-    contents: list[bytes], marks: list[int], handle: Handle | None
-) -> bool:
-    """
-    Nobody has opened the lane.
-    """
-    return False
 
 
 def _weight(numbers: Sequence[int], content: bytes, handle: Handle | None) -> int:

@@ -76,7 +76,6 @@ class MessagingChannel(Channel):
         channel is lost; whoever says so calls L{forgetMessages} in the end.
     @ivar _codec: How both sides encode messages.
     @ivar _receiver: Where messages go.
-    @ivar _isWanted: Whether they are wanted there.
     @ivar _attach: Makes of a handle what the receiver is given.
     @ivar _group: What came together, as far as the receiver has not taken it.
     @ivar _unreadable: The places of those among it that could not be decoded.
@@ -94,7 +93,6 @@ class MessagingChannel(Channel):
         self._codec = codec
         self._encode = codec.encode
         self._receiver: GroupReceiver = lambda messages, along: None
-        self._isWanted: Callable[[], bool] = lambda: False
         self._attach: Attach = lambda handle: handle
         self._group: Iterator[Any] = iter(())
         self._unreadable: Sequence[int] = ()
@@ -104,17 +102,19 @@ class MessagingChannel(Channel):
         self._hearing: Hearing | None = None
         self._maySay = False
         self._messagesIn = Inbox(
+            self._messagesReceived,
             # It is made after this.
-            lambda: self._messagesOut.refuse()  # noqa: PLW0108
+            lambda: self._messagesOut.refuse(),  # noqa: PLW0108
         )
         self._messagesOut = Outbox(Messages.commandName, self._write, self._messagesIn)
         self._questionsIn = Inbox(
-            lambda: self._questionsOut.refuse()  # noqa: PLW0108
+            self._dialogue.received,
+            lambda: self._questionsOut.refuse(),  # noqa: PLW0108
         )
         self._questionsOut = Outbox(
             Questions.commandName, self._write, self._questionsIn
         )
-        self._questionsIn.open(self._dialogue.received)
+        self._questionsIn.open()
         self._lanes: dict[bytes, tuple[Inbox, Outbox]] = {
             Messages.commandName: (self._messagesIn, self._messagesOut),
             Questions.commandName: (self._questionsIn, self._questionsOut),
@@ -189,8 +189,7 @@ class MessagingChannel(Channel):
         """
         self._receiver = receiver
         self._attach = attach
-        self._isWanted = isWanted
-        self._messagesIn.open(self._messagesReceived, isWanted)
+        self._messagesIn.open(isWanted)
         self.goOn()
 
     def goOn(self) -> None:
@@ -201,7 +200,8 @@ class MessagingChannel(Channel):
             # It looks itself.
             return
         try:
-            if length_hint(self._group) and self._isWanted() and self._give(None):
+            isLeft = length_hint(self._group) and self._messagesIn.isWanted
+            if isLeft and self._give(None):
                 self._messagesIn.finish()
             self._messagesIn.goOn()
         except MalformedBox as e:

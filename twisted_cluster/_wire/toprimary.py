@@ -153,7 +153,7 @@ class LastWords(Command):
     these are so many, and so many questions and answers.  Answered when that is done,
     or if nobody wants messages.
 
-    Then what was sent waits in the primary until the worker's exit is told; to the
+    What nobody wanted waits in the primary until the worker's exit is told; to the
     worker it is not delivered.
     """
 

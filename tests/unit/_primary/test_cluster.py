@@ -648,7 +648,6 @@ class MessageTests(ClusterCase):
         sent = process.worker.sendMessage("good bye")
         self.assertTrue(process.worker.sayLastWords())
         self.assertNoResult(sent)
-        self.assertNoResult(sent)
         worker.whenExited().addCallback(
             lambda _: worker.on("message", self._telling("message"))
         )
